@@ -1,0 +1,164 @@
+/** The nouns of the store as its callers see them. Times are microseconds since the epoch (exact in a double until 2255). */
+
+/** Microseconds since the epoch. */
+export type Micros = number;
+
+/** Who made a change. */
+export type Actor =
+  | { readonly type: "session"; readonly sessionId: string; readonly agent: string }
+  | { readonly type: "api"; readonly apiKeyId: string }
+  | { readonly type: "user"; readonly userId: string };
+
+/** The kernel's evidence of the process behind a change. */
+export interface Evidence {
+  readonly uid: number;
+  readonly pid: number;
+  /** `/proc/PID/comm`: the tool that wrote; empty when it could not be seen. */
+  readonly program: string;
+}
+
+/** What a store allows; every key is set. Sizes in bytes. */
+export interface Policy {
+  readonly maxMemoryBytes: number;
+  readonly maxMemories: number;
+  readonly maxLiveBytes: number;
+  readonly maxHistoryBytes: number;
+  readonly onConflict: "keep_both" | "last_writer_wins" | "refuse";
+  /** Versions kept per memory; 0 keeps all. */
+  readonly keepVersions: number;
+  /** Days versions are kept; 0 keeps all. */
+  readonly keepDays: number;
+  /** gitignore patterns of files that are not memories. */
+  readonly scratch: readonly string[];
+  readonly strictNames: boolean;
+}
+
+/** A store as the catalogue knows it. */
+export interface StoreInfo {
+  readonly id: string;
+  readonly name: string;
+  /** Directory name in a mount of several stores: lower case, `[a-z0-9-]`, unique. */
+  readonly slug: string;
+  readonly description: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly encrypted: boolean;
+  readonly createdAt: Micros;
+  readonly updatedAt: Micros;
+  readonly archivedAt: Micros | null;
+}
+
+/** A memory: a lineage of one document, bound to a path. */
+export interface MemoryInfo {
+  readonly id: string;
+  /** Absolute path in the store as raw bytes, `/` first. */
+  readonly path: Buffer;
+  readonly headId: string;
+  readonly headN: number;
+  /** SHA-256 of the exact bytes, lower-case hex. */
+  readonly sha256: string;
+  readonly size: number;
+  readonly createdAt: Micros;
+  readonly updatedAt: Micros;
+}
+
+export type Operation = "created" | "modified" | "deleted";
+
+/** An immutable version of a memory. */
+export interface VersionInfo {
+  readonly id: string;
+  readonly memoryId: string;
+  /** Counts from 1 per memory. */
+  readonly n: number;
+  /** Sequence number of its journal entry. */
+  readonly seq: number;
+  readonly operation: Operation;
+  readonly createdAt: Micros;
+  /** Null when redacted. */
+  readonly path: Buffer | null;
+  /** Null when deleted or redacted. */
+  readonly sha256: string | null;
+  readonly size: number | null;
+  /** Size of the content before this version; null for the first and after a deletion. */
+  readonly sizeBefore: number | null;
+  readonly mode: number;
+  readonly mtime: Micros;
+  readonly actor: Actor;
+  readonly evidence: Evidence | null;
+  /** Ids of the versions this one was made from. */
+  readonly parents: readonly string[];
+  readonly note: string | null;
+  readonly redactedAt: Micros | null;
+  readonly redactedBy: Actor | null;
+}
+
+/** One page of a list; `next` continues after it, null at the end. Cursors are opaque. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly next: string | null;
+}
+
+/** A directory prefix in a listing with depth 1: everything deeper rolled into one item. */
+export interface PrefixInfo {
+  readonly prefix: Buffer;
+}
+
+export interface ListMemories {
+  /** Ends with `/`; default `/`. */
+  readonly prefix?: Buffer;
+  /** 0: the whole subtree; 1: direct children, deeper ones as prefixes. */
+  readonly depth?: 0 | 1;
+  /** 1 to 100. */
+  readonly limit: number;
+  readonly cursor?: string;
+}
+
+export interface ListVersions {
+  readonly memoryId?: string;
+  /** The memory now at the path, then former memories there. */
+  readonly path?: Buffer;
+  readonly operation?: Operation;
+  readonly sessionId?: string;
+  readonly agent?: string;
+  readonly apiKeyId?: string;
+  readonly createdFrom?: Micros;
+  readonly createdTo?: Micros;
+  readonly limit: number;
+  readonly cursor?: string;
+}
+
+/** A version as a person names it. */
+export type VersionSpec =
+  | { readonly id: string }
+  /** From 1; negative counts back from the head: −1 is the one before it. */
+  | { readonly n: number }
+  /** The version that was the head at that time. */
+  | { readonly at: Micros };
+
+/** Result of walking the journal's hash chain and the content behind it. */
+export interface AuditReport {
+  readonly ok: boolean;
+  readonly entries: number;
+  readonly erased: number;
+  /** Hash of the newest entry, hex; what to keep elsewhere. */
+  readonly head: string;
+  /** The first break, in words; null when ok. */
+  readonly problem: string | null;
+}
+
+/** What a rollback did or would do. */
+export interface RollbackResult {
+  readonly memoryId: string;
+  readonly path: Buffer;
+  readonly to: VersionInfo;
+  /** The new version; null with `dryRun`, or when the content already equals. */
+  readonly version: VersionInfo | null;
+}
+
+/** Counts shown by `store show` and statfs. */
+export interface StoreUsage {
+  readonly memories: number;
+  readonly versions: number;
+  readonly liveBytes: number;
+  readonly historyBytes: number;
+  readonly headSeq: number;
+}

@@ -1,0 +1,157 @@
+/**
+ * What a mounted filesystem offers to whoever speaks to the kernel. `daemon/fuse` translates requests to these calls
+ * and answers to replies; it knows nothing else of `lib/vfs`.
+ *
+ * Every operation returns its result or a promise of it, and throws (or rejects with) a MemfsError for a refusal.
+ */
+
+/** A result, at once or later. Drivers must handle both and should not wait a tick for the former. */
+export type Answer<T> = T | Promise<T>;
+
+/** Who asks, and through which request. */
+export interface Caller {
+  readonly uid: number;
+  readonly gid: number;
+  /** The *thread* id of the caller in the daemon's pid namespace; 0 when unknown. */
+  readonly pid: number;
+  /** FUSE `unique` of the request (0, 0 when there is none). */
+  readonly uniqueHigh: number;
+  readonly uniqueLow: number;
+}
+
+/**
+ * A node as the driver sees it. On the wire a node id is 64 bits: `slot` in the upper 16 (the sign bit stays 0),
+ * `number` in the lower 48. The root of a mount is slot 0, number 1.
+ */
+export interface NodeRef {
+  readonly slot: number;
+  readonly number: number;
+}
+
+/** Attributes of a node as one mount sees them. Times are whole seconds and nanoseconds (0 to 999,999,999). */
+export interface Attributes {
+  /** `st_mode`: type and permission bits. */
+  mode: number;
+  links: number;
+  uid: number;
+  gid: number;
+  rdev: number;
+  size: number;
+  atime: number;
+  atimeNsec: number;
+  mtime: number;
+  mtimeNsec: number;
+  ctime: number;
+  ctimeNsec: number;
+}
+
+/** A node found or made by name. The driver counts one lookup for each entry it sends to the kernel. */
+export interface NodeEntry {
+  readonly node: NodeRef;
+  readonly attributes: Attributes;
+}
+
+/** Changes of SETATTR; what is absent stays. A time of `"now"` is the daemon's clock. */
+export interface AttributeChanges {
+  mode?: number;
+  uid?: number;
+  gid?: number;
+  size?: number;
+  atime?: { sec: number; nsec: number } | "now";
+  mtime?: { sec: number; nsec: number } | "now";
+}
+
+/** An open file or directory. */
+export interface OpenedHandle {
+  /** 64 bits of `fh` as two unsigned 32-bit halves. */
+  readonly fhHigh: number;
+  readonly fhLow: number;
+  /** FOPEN_KEEP_CACHE: the pages the kernel holds are still right. */
+  readonly keepCache: boolean;
+  /** FOPEN_DIRECT_IO: reads and writes of this handle bypass the page cache. */
+  readonly directIo: boolean;
+}
+
+/** A handle as the kernel names it in requests. */
+export interface HandleRef {
+  readonly fhHigh: number;
+  readonly fhLow: number;
+}
+
+/** Receives directory entries. `add` returns false when the reply is full: that entry was not taken. */
+export interface DirectorySink {
+  /** True for READDIRPLUS: `attributes` must be given, and each entry taken (but `.` and `..`) counts as a lookup. */
+  readonly plus: boolean;
+  /** `cookie` is the offset at which the next READDIR continues after this entry. */
+  add(name: Buffer, cookie: number, node: NodeRef, mode: number, attributes: Attributes | null): boolean;
+}
+
+/** Answer of STATFS, sizes in units of `blockSize` bytes. */
+export interface FilesystemStatistics {
+  readonly blockSize: number;
+  readonly blocks: number;
+  readonly blocksFree: number;
+  readonly files: number;
+  readonly filesFree: number;
+  readonly nameMax: number;
+}
+
+/** Flags of a WRITE request. */
+export interface WriteFlags {
+  /** O_* flags of the file at the time of the write (`fcntl` can change them). */
+  readonly open: number;
+  /** The kernel writes back a dirty page (mmap): uid, gid and pid are not the writer's, the offset counts. */
+  readonly writeback: boolean;
+}
+
+/** A mounted view of one or more stores. Flags and modes are Linux values; names are raw bytes. */
+export interface Filesystem {
+  /** Null when the name is absent (the driver may let the kernel remember that). */
+  lookup(caller: Caller, parent: NodeRef, name: Buffer): Answer<NodeEntry | null>;
+  /** The kernel drops `count` lookups of a node. Never throws. */
+  forget(node: NodeRef, count: number): void;
+  getattr(caller: Caller, node: NodeRef, handle: HandleRef | null): Answer<Attributes>;
+  setattr(caller: Caller, node: NodeRef, handle: HandleRef | null, changes: AttributeChanges): Answer<Attributes>;
+  readlink(caller: Caller, node: NodeRef): Answer<Buffer>;
+  symlink(caller: Caller, parent: NodeRef, name: Buffer, target: Buffer): Answer<NodeEntry>;
+  mknod(caller: Caller, parent: NodeRef, name: Buffer, mode: number, rdev: number): Answer<NodeEntry>;
+  mkdir(caller: Caller, parent: NodeRef, name: Buffer, mode: number): Answer<NodeEntry>;
+  unlink(caller: Caller, parent: NodeRef, name: Buffer): Answer<void>;
+  rmdir(caller: Caller, parent: NodeRef, name: Buffer): Answer<void>;
+  /** `flags`: RENAME_NOREPLACE 1, RENAME_EXCHANGE 2. */
+  rename(caller: Caller, from: { parent: NodeRef; name: Buffer }, to: { parent: NodeRef; name: Buffer }, flags: number): Answer<void>;
+  link(caller: Caller, node: NodeRef, parent: NodeRef, name: Buffer): Answer<NodeEntry>;
+  open(caller: Caller, node: NodeRef, flags: number): Answer<OpenedHandle>;
+  create(caller: Caller, parent: NodeRef, name: Buffer, flags: number, mode: number): Answer<{ entry: NodeEntry; opened: OpenedHandle }>;
+  /** At most `size` bytes; fewer only at the end of the file. The result is not modified afterwards. */
+  read(caller: Caller, node: NodeRef, handle: HandleRef, offset: number, size: number): Answer<Buffer>;
+  /**
+   * Writes all of `data` and returns its length. `data` is only valid until the call returns: what is kept is copied.
+   */
+  write(caller: Caller, node: NodeRef, handle: HandleRef, offset: number, data: Buffer, flags: WriteFlags): Answer<number>;
+  /** A descriptor of the handle was closed (one FLUSH per close, also of a duplicate). */
+  flush(caller: Caller, node: NodeRef, handle: HandleRef): Answer<void>;
+  /** The last reference to the handle is gone. Never refused for its content. */
+  release(caller: Caller, node: NodeRef, handle: HandleRef): Answer<void>;
+  fsync(caller: Caller, node: NodeRef, handle: HandleRef, dataOnly: boolean): Answer<void>;
+  opendir(caller: Caller, node: NodeRef): Answer<OpenedHandle>;
+  readdir(caller: Caller, node: NodeRef, handle: HandleRef, cookie: number, sink: DirectorySink): Answer<void>;
+  releasedir(caller: Caller, node: NodeRef, handle: HandleRef): Answer<void>;
+  fsyncdir(caller: Caller, node: NodeRef, handle: HandleRef): Answer<void>;
+  statfs(caller: Caller, node: NodeRef): Answer<FilesystemStatistics>;
+  /** True while requests should wait at the door (storage is behind); then {@link relieved} resolves when not. */
+  readonly pressed: boolean;
+  relieved(): Promise<void>;
+  /** The kernel side is gone: commits every draft and drops every handle. Idempotent. */
+  detach(): Promise<void>;
+}
+
+/** What the vfs needs from whoever speaks to the kernel: drop what it has cached. None of these ever waits. */
+export interface Invalidator {
+  /** The node's attributes changed. */
+  attributes(node: NodeRef): void;
+  /** The node's content changed: attributes at once, pages from the background. */
+  content(node: NodeRef): void;
+  /** Names in this directory changed: cached lookups and listings are doubtful. */
+  names(directory: NodeRef): void;
+}
