@@ -6,8 +6,24 @@ export interface Clock {
   monotonic(): number;
 }
 
-/** The system's clock, with microseconds where the platform has them. */
-export const systemClock: Clock = Object.freeze({
-  now: () => Math.round((performance.timeOrigin + performance.now()) * 1000),
-  monotonic: () => performance.now(),
-});
+
+/** How far (µs) the counter may stray from the wall clock before it is set again: NTP slews less, suspend more. */
+const MAX_DRIFT = 2000;
+
+/** The system's clock. The wall clock of Node counts milliseconds; the monotonic counter supplies the microseconds. */
+function createSystemClock(): Clock {
+  const counter = (): number => Math.round(performance.now() * 1000);
+  let offset = Date.now() * 1000 - counter();
+  return Object.freeze({
+    now(): number {
+      const wall = Date.now() * 1000;
+      const fine = offset + counter();
+      if (fine >= wall - MAX_DRIFT && fine <= wall + MAX_DRIFT) return fine;
+      offset = wall - counter();
+      return wall;
+    },
+    monotonic: () => performance.now(),
+  });
+}
+
+export const systemClock: Clock = createSystemClock();

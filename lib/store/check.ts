@@ -1,0 +1,115 @@
+/** The consistency check of a store: references resolve, digests match, counters agree, the chain holds. */
+
+import { formatId, type Uid } from "../id.ts";
+import { verifyJournal } from "./audit.ts";
+import { rangeOf, readU32, readU48, versionIdKey } from "./keys.ts";
+import { isDirectory, isFile, S_IFDIR, typeOf } from "./mode.ts";
+import { decodeEntry, decodeMemory, decodeNode, decodeVersion, type MemoryRecord, type NodeRecord } from "./records.ts";
+import type { StoreState } from "./state.ts";
+import { pathOf, ROOT_NODE } from "./tree.ts";
+
+/** What is wrong, a line each; empty when the store is sound. */
+export async function checkStore(state: StoreState): Promise<string[]> {
+  const check = new Check(state);
+  await check.readAll();
+  check.entriesMatchNodes();
+  check.memoriesMatchNodes();
+  check.countersAgree();
+  const audit = await verifyJournal(state);
+  return audit.problem === null ? check.problems : [...check.problems, `journal: ${audit.problem}`];
+}
+
+class Check {
+  readonly problems: string[] = [];
+  readonly #state: StoreState;
+  readonly #nodes = new Map<number, NodeRecord>();
+  readonly #memories = new Map<Uid, MemoryRecord>();
+  readonly #names = new Map<number, number>();
+  #versions = 0;
+
+  constructor(state: StoreState) {
+    this.#state = state;
+  }
+
+  async readAll(): Promise<void> {
+    const { space } = this.#state;
+    for await (const page of space.scan(rangeOf("n"))) {
+      for (const { key, value } of page) this.#nodes.set(readU48(key, 1), decodeNode(readU48(key, 1), value));
+    }
+    for await (const page of space.scan(rangeOf("m"))) {
+      for (const { key, value } of page) this.#memories.set(key.slice(1), decodeMemory(key.slice(1), value));
+    }
+    for await (const page of space.scan(rangeOf("d"))) {
+      for (const { key, value } of page) this.#entry(readU48(key, 1), decodeEntry(value));
+    }
+    for await (const page of space.scan(rangeOf("v"))) {
+      for (const { key, value } of page) {
+        const version = decodeVersion(key.slice(1, 17), readU32(key, 17), value);
+        if (version.foldedInto === null) this.#versions += 1;
+        this.#expect(space.get(versionIdKey(version.version)) !== undefined, "a version has no id index entry");
+      }
+    }
+  }
+
+  #entry(parent: number, entry: { name: Buffer; node: number; type: number }): void {
+    const node = this.#nodes.get(entry.node);
+    const where = `entry ${JSON.stringify(entry.name.toString())} of node ${parent}`;
+    this.#expect(isDirectory(this.#nodes.get(parent)?.mode ?? 0), `${where}: the parent is no directory`);
+    this.#expect(node !== undefined && typeOf(node.mode) === entry.type, `${where}: its node is missing or of another type`);
+    const named = node?.names.some((name) => name.parent === parent && name.name.equals(entry.name)) ?? false;
+    this.#expect(named, `${where}: its node does not have that name`);
+    this.#names.set(entry.node, (this.#names.get(entry.node) ?? 0) + 1);
+  }
+
+  entriesMatchNodes(): void {
+    const children = new Map<number, { entries: number; subdirectories: number }>();
+    for (const node of this.#nodes.values()) {
+      this.#expect(node.names.length === (this.#names.get(node.number) ?? 0), `node ${node.number}: names without entries`);
+      const orphan = node.names.length === 0 && node.number !== ROOT_NODE;
+      this.#expect(orphan === node.detachedSince > 0, `node ${node.number}: wrong orphan mark`);
+      for (const { parent } of node.names) {
+        const count = children.get(parent) ?? { entries: 0, subdirectories: 0 };
+        count.entries += 1;
+        count.subdirectories += typeOf(node.mode) === S_IFDIR ? 1 : 0;
+        children.set(parent, count);
+      }
+    }
+    for (const node of this.#nodes.values()) {
+      const count = children.get(node.number) ?? { entries: 0, subdirectories: 0 };
+      const right = node.entries === count.entries && node.subdirectories === count.subdirectories;
+      this.#expect(right, `node ${node.number}: wrong count of entries`);
+    }
+  }
+
+  memoriesMatchNodes(): void {
+    for (const memory of this.#memories.values()) {
+      const id = formatId("mem", memory.memory);
+      const head = this.#state.version(memory.memory, memory.headN);
+      this.#expect(head?.version === memory.head && head.hash === memory.hash, `${id}: its head is not its newest version`);
+      if (memory.state !== "live") continue;
+      const node = this.#nodes.get(memory.node);
+      this.#expect(node?.memory === memory.memory && node.content === memory.hash, `${id}: its node holds something else`);
+      const name = node?.names[0];
+      const path = name === undefined ? null : pathOf({ node: (number) => this.#state.nodeOrDamaged(number) }, name);
+      this.#expect(path?.equals(memory.path) ?? false, `${id}: its path is not where its node is`);
+    }
+    for (const node of this.#nodes.values()) {
+      const memory = node.memory === null ? null : this.#memories.get(node.memory);
+      this.#expect(memory === null || memory?.node === node.number, `node ${node.number}: its memory is elsewhere`);
+    }
+  }
+
+  countersAgree(): void {
+    const { counters } = this.#state;
+    const live = [...this.#memories.values()].filter((memory) => memory.state === "live").length;
+    this.#expect(counters.memories === live, `counter of memories is ${counters.memories}, there are ${live}`);
+    this.#expect(counters.versions === this.#versions, `counter of versions is ${counters.versions}, there are ${this.#versions}`);
+    let bytes = 0;
+    for (const node of this.#nodes.values()) if (isFile(node.mode) && node.names.length > 0) bytes += node.size;
+    this.#expect(counters.liveBytes === bytes, `counter of live bytes is ${counters.liveBytes}, there are ${bytes}`);
+  }
+
+  #expect(holds: boolean, problem: string): void {
+    if (!holds) this.problems.push(problem);
+  }
+}

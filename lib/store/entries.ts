@@ -1,0 +1,87 @@
+/** Creating and removing entries, and changing attributes, with their journal entries. */
+
+import { MemfsError } from "../errors.ts";
+import { deleteMemory, moveMemory } from "./memories.ts";
+import { isDirectory, isFile } from "./mode.ts";
+import type { NodeName, NodeRecord, Timestamp } from "./records.ts";
+import type { Transaction } from "./transaction.ts";
+import { addName, directory, existingEntry, type NewNode, newNode, pathOf, removeName } from "./tree.ts";
+
+/**
+ * Makes a node under a free name. A regular file is journalled with its first version, everything else here.
+ * @throws MemfsError `exists`, `not_found`, `not_directory`, `name_too_long`, `invalid_argument`
+ */
+export function create(tx: Transaction, at: NodeName, made: NewNode): NodeRecord {
+  const node = addName(tx, newNode(tx.newNodeNumber(), made, tx.now), at);
+  if (isDirectory(node.mode)) tx.madeDirectory(node.number);
+  if (isFile(node.mode)) return node;
+  const seq = tx.journal("entry.created", {}, { path: pathOf(tx, at), detail: { mode: node.mode } });
+  tx.putPastEntry(at, seq, node);
+  return node;
+}
+
+/** Another name for a file. @throws MemfsError `exists`, `not_found`, `not_directory`, `name_too_long`, `not_permitted` */
+export function link(tx: Transaction, number: number, at: NodeName): NodeRecord {
+  const node = tx.node(number);
+  if (isDirectory(node.mode)) throw new MemfsError("not_permitted", "a directory has one name");
+  if (node.names.length === 0) throw new MemfsError("not_found", "the file was removed");
+  const linked = addName(tx, node, at);
+  const seq = tx.journal("entry.created", node.memory === null ? {} : { memory: node.memory }, { path: pathOf(tx, at) });
+  tx.putPastEntry(at, seq, linked);
+  return linked;
+}
+
+/** Removes a name that is no directory. @throws MemfsError `not_found`, `is_directory` */
+export function unlink(tx: Transaction, at: NodeName): NodeRecord {
+  const node = tx.node(existingEntry(tx, at).node);
+  if (isDirectory(node.mode)) throw new MemfsError("is_directory", "is a directory");
+  const path = pathOf(tx, at);
+  const rest = removeName(tx, node, at);
+  if (node.memory === null) {
+    if (!isFile(node.mode)) tx.putPastEntry(at, tx.journal("entry.removed", {}, { path }), null);
+    return rest;
+  }
+  if (rest.names.length === 0) deleteMemory(tx, node.memory, rest);
+  else leaveName(tx, { ...rest, memory: node.memory }, path);
+  tx.putPastEntry(at, tx.counters.seq, null);
+  return tx.node(node.number);
+}
+
+/** A memory with several names lost one: its path is the oldest left. */
+function leaveName(tx: Transaction, node: NodeRecord & { memory: string }, path: Buffer): void {
+  if (tx.memory(node.memory).path.equals(path)) moveMemory(tx, node.memory, node);
+  else tx.journal("entry.removed", { memory: node.memory }, { path });
+}
+
+/** Removes an empty directory. @throws MemfsError `not_found`, `not_directory`, `not_empty` */
+export function rmdir(tx: Transaction, at: NodeName): NodeRecord {
+  const node = directory(tx, existingEntry(tx, at).node);
+  if (node.entries > 0) throw new MemfsError("not_empty", "the directory is not empty");
+  const path = pathOf(tx, at);
+  const rest = removeName(tx, node, at);
+  tx.putPastEntry(at, tx.journal("entry.removed", {}, { path }), null);
+  return rest;
+}
+
+/** Attributes to set; what is absent stays. */
+export interface NewAttributes {
+  readonly permissions?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly atime?: Timestamp;
+  readonly mtime?: Timestamp;
+}
+
+/** Changes attributes. They are journalled and make no version. */
+export function setAttributes(tx: Transaction, number: number, changes: NewAttributes): NodeRecord {
+  const node = tx.node(number);
+  const { permissions, ...rest } = changes;
+  const mode = permissions === undefined ? node.mode : (node.mode & ~0o7777) | permissions;
+  const changed = { ...node, ...rest, mode, ctime: tx.now };
+  tx.putNode(changed);
+  const name = node.names[0];
+  const ids = node.memory === null ? {} : { memory: node.memory };
+  const path = name === undefined ? {} : { path: pathOf(tx, name) };
+  tx.journal("node.changed", ids, { ...path, detail: { ...changes } });
+  return changed;
+}

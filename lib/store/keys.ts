@@ -1,0 +1,85 @@
+/**
+ * The key layout, on one page. Keys are bytes (latin1 strings) below the space of one store, so a store is one key range.
+ *
+ * INVARIANT: no key holds a name or a plain content hash. LevelDB copies keys into MANIFEST and LOG, where no
+ * compaction reaches. Names, paths, sessions and content hashes go in as HMACs; the real ones are in the sealed values.
+ *
+ * | key                                  | value |
+ * |--------------------------------------|-------|
+ * | `k`                                  | counters: head of the journal, next node, usage |
+ * | `n` node                             | node |
+ * | `d` parent HMAC(name)                | present directory entry |
+ * | `e` parent HMAC(name) seq            | past of the entry: what it became at that seq, or gone |
+ * | `m` memory                           | memory |
+ * | `v` memory n                         | version |
+ * | `j` seq                              | journal entry |
+ * | `c` HMAC(hash)                       | content, chunk or manifest |
+ * | `r` HMAC(hash) memory n              | empty: the version refers to the content |
+ * | `i` version id                       | memory and n |
+ * | `p` HMAC(path) seq memory            | empty: the memory came to the path at that seq |
+ * | `a` HMAC(session or agent) seq       | empty: what a session or an agent did |
+ * | `o` node                             | empty: a node without names, kept while something refers to it |
+ *
+ * Widths: node and seq 6 bytes, n 4, ids 16, HMACs 16 (the first half of HMAC-SHA-256), all big-endian.
+ */
+
+import type { Key, Range } from "../kv/kv.ts";
+import type { Uid } from "../id.ts";
+
+/** The first 16 bytes of an HMAC-SHA-256, as a latin1 string. */
+export type Tag = string;
+
+/** Six bytes, big-endian: a node number or a sequence number. */
+export function u48(value: number): string {
+  const high = Math.floor(value / 2 ** 32);
+  return String.fromCharCode(
+    (high >>> 8) & 255,
+    high & 255,
+    (value >>> 24) & 255,
+    (value >>> 16) & 255,
+    (value >>> 8) & 255,
+    value & 255,
+  );
+}
+
+function u32(value: number): string {
+  return String.fromCharCode((value >>> 24) & 255, (value >>> 16) & 255, (value >>> 8) & 255, value & 255);
+}
+
+/** Reads six bytes of a key. */
+export function readU48(key: Key, at: number): number {
+  let value = 0;
+  for (let index = at; index < at + 6; index++) value = value * 256 + key.charCodeAt(index);
+  return value;
+}
+
+/** Reads four bytes of a key. */
+export function readU32(key: Key, at: number): number {
+  let value = 0;
+  for (let index = at; index < at + 4; index++) value = value * 256 + key.charCodeAt(index);
+  return value;
+}
+
+export const counterKey: Key = "k";
+export const nodeKey = (node: number): Key => "n" + u48(node);
+export const entryKey = (parent: number, name: Tag): Key => "d" + u48(parent) + name;
+export const pastEntryKey = (parent: number, name: Tag, seq: number): Key => "e" + u48(parent) + name + u48(seq);
+export const memoryKey = (memory: Uid): Key => "m" + memory;
+export const versionKey = (memory: Uid, n: number): Key => "v" + memory + u32(n);
+export const journalKey = (seq: number): Key => "j" + u48(seq);
+export const contentKey = (hash: Tag): Key => "c" + hash;
+export const referenceKey = (hash: Tag, memory: Uid, n: number): Key => "r" + hash + memory + u32(n);
+export const versionIdKey = (version: Uid): Key => "i" + version;
+export const pathKey = (path: Tag, seq: number, memory: Uid): Key => "p" + path + u48(seq) + memory;
+export const actorKey = (actor: Tag, seq: number): Key => "a" + actor + u48(seq);
+export const orphanKey = (node: number): Key => "o" + u48(node);
+
+/** All keys of one kind, or those that go on with `prefix`. Its bytes may be 255, so the end is found by carrying. */
+export function rangeOf(kind: string, prefix = ""): Range {
+  const key = kind + prefix;
+  for (let end = key.length; end > 0; end--) {
+    const byte = key.charCodeAt(end - 1);
+    if (byte < 255) return { gte: key, lt: key.slice(0, end - 1) + String.fromCharCode(byte + 1) };
+  }
+  throw new RangeError("a key kind is never the byte 255");
+}

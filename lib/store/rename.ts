@@ -1,0 +1,92 @@
+/** Renames: what happens to names, nodes and memories when a name moves, also over another one. */
+
+import { MemfsError } from "../errors.ts";
+import { commitContent, deleteMemory, foldMemory, moveMemory } from "./memories.ts";
+import { isDirectory } from "./mode.ts";
+import type { NodeName, NodeRecord } from "./records.ts";
+import type { Transaction } from "./transaction.ts";
+import { checkName, directory, existingEntry, moveName, pathOf, removeName, ROOT_NODE } from "./tree.ts";
+import { filesBelow } from "./walk.ts";
+
+export interface RenameOptions {
+  /** Refuse when the target exists. */
+  readonly noReplace: boolean;
+  /** The moved file was a step of saving the target: its history is folded into the target's. */
+  readonly folds: boolean;
+}
+
+/**
+ * Moves a name. Renaming a directory needs the listings below it in memory (`loadSubtree`).
+ * @throws MemfsError `not_found`, `exists`, `not_directory`, `is_directory`, `not_empty`, `invalid_argument`
+ */
+export function rename(tx: Transaction, from: NodeName, to: NodeName, options: RenameOptions): void {
+  checkName(to.name);
+  directory(tx, to.parent);
+  const node = tx.node(existingEntry(tx, from).node);
+  const targetEntry = tx.entry(to.parent, to.name);
+  if (targetEntry !== null && options.noReplace) throw new MemfsError("exists", "a file of that name exists");
+  if (targetEntry?.node === node.number) return;
+  const target = targetEntry === null ? null : tx.node(targetEntry.node);
+  checkKinds(tx, node, { to, target });
+  const successor = target === null ? null : displace(tx, target, to);
+  const moved = moveName(tx, node, from, to);
+  if (isDirectory(node.mode)) moveBelow(tx, moved, { from, to });
+  else settleMemories(tx, moved, { from, to, successor, folds: options.folds });
+}
+
+function checkKinds(tx: Transaction, node: NodeRecord, { to, target }: { to: NodeName; target: NodeRecord | null }): void {
+  if (isDirectory(node.mode)) {
+    if (target !== null && !isDirectory(target.mode)) throw new MemfsError("not_directory", "the target is not a directory");
+    for (let above = to.parent; above !== ROOT_NODE; above = tx.node(above).names[0]?.parent ?? ROOT_NODE) {
+      if (above === node.number) throw new MemfsError("invalid_argument", "a directory cannot move below itself");
+    }
+  }
+  if (target === null || !isDirectory(target.mode)) return;
+  if (!isDirectory(node.mode)) throw new MemfsError("is_directory", "the target is a directory");
+  if (target.entries > 0) throw new MemfsError("not_empty", "the target directory is not empty");
+}
+
+/** Takes the name from what is there. Returns the memory that was there and has no other name. */
+function displace(tx: Transaction, target: NodeRecord, to: NodeName): string | null {
+  const rest = removeName(tx, target, to);
+  if (rest.memory === null || rest.names.length > 0) return null;
+  tx.putNode({ ...rest, memory: null });
+  return rest.memory;
+}
+
+interface Move {
+  readonly from: NodeName;
+  readonly to: NodeName;
+}
+
+/** A moved file: its memory moves with it, or the memory that was at the target takes over its bytes. */
+function settleMemories(tx: Transaction, node: NodeRecord, move: Move & { successor: string | null; folds: boolean }): void {
+  const { from, to, successor, folds } = move;
+  const own = node.memory;
+  if (successor === null) {
+    if (own !== null) moveMemory(tx, own, node);
+  } else if (own === null || node.content === null) {
+    deleteMemory(tx, successor, node);
+  } else {
+    const base = tx.memory(successor).head;
+    if (folds) foldMemory(tx, own, successor);
+    else deleteMemory(tx, own, { ...node, names: [from] });
+    const heir = { ...tx.node(node.number), memory: successor };
+    tx.putNode(heir);
+    tx.putMemory({ ...tx.memory(successor), node: node.number });
+    commitContent(tx, heir, { hash: node.content, size: node.size, base, mtime: node.mtime });
+  }
+  if (own === null && successor === null) tx.journal("entry.renamed", {}, { path: pathOf(tx, from) });
+  recordMove(tx, tx.node(node.number), { from, to });
+}
+
+function recordMove(tx: Transaction, node: NodeRecord, { from, to }: Move): void {
+  tx.putPastEntry(from, tx.counters.seq, null);
+  tx.putPastEntry(to, tx.counters.seq, node);
+}
+
+function moveBelow(tx: Transaction, node: NodeRecord, move: Move): void {
+  tx.journal("entry.renamed", {}, { path: pathOf(tx, move.from) });
+  recordMove(tx, node, move);
+  for (const file of filesBelow(tx, node.number)) if (file.memory !== null) moveMemory(tx, file.memory, file);
+}

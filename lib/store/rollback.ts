@@ -1,0 +1,65 @@
+/** Going back, always forward: a former content becomes a new version. */
+
+import { MemfsError } from "../errors.ts";
+import { formatId, type Uid } from "../id.ts";
+import { create } from "./entries.ts";
+import { EMPTY_HASH } from "./hash.ts";
+import { commitContent } from "./memories.ts";
+import { S_IFDIR } from "./mode.ts";
+import type { MemoryRecord, NodeRecord, VersionRecord } from "./records.ts";
+import type { Transaction } from "./transaction.ts";
+import { ROOT_NODE } from "./tree.ts";
+
+/**
+ * Gives the memory the content of one of its versions again. A deleted memory returns, with its id, to its last path.
+ * Equal content makes no version.
+ * @throws MemfsError `not_found` when the version has no content, `exists` when the last path is taken
+ */
+export function rollbackMemory(tx: Transaction, uid: Uid, to: VersionRecord): MemoryRecord {
+  if (to.hash === null) {
+    const id = formatId("memver", to.version);
+    throw new MemfsError("not_found", `${id} has no content to go back to (it is ${to.redactedAt > 0 ? "redacted" : "a deletion"})`);
+  }
+  const memory = tx.memory(uid);
+  if (memory.state === "folded") throw new MemfsError("not_found", "the memory was a step of saving another one");
+  const node = memory.state === "live" ? tx.node(memory.node) : revive(tx, memory, to);
+  return commitContent(tx, node, {
+    hash: to.hash,
+    size: to.size,
+    base: tx.memory(uid).head,
+    note: `rollback to version ${to.n}`,
+  });
+}
+
+/** A file, and the directories above it, for a memory that was deleted. */
+function revive(tx: Transaction, memory: MemoryRecord, to: VersionRecord): NodeRecord {
+  const names = memory.path.toString("latin1").split("/").slice(1).map((name) => Buffer.from(name, "latin1"));
+  const last = names.pop();
+  if (last === undefined) throw new MemfsError("damaged", "a memory has no path");
+  let parent = ROOT_NODE;
+  for (const name of names) parent = enter(tx, parent, name);
+  if (tx.entry(parent, last) !== null) throw new MemfsError("exists", `its last path ${memory.path.toString()} is taken`);
+  const { uid, gid } = tx.node(ROOT_NODE);
+  const node = create(tx, { parent, name: last }, { mode: to.mode, uid, gid });
+  const bound = { ...node, memory: memory.memory };
+  tx.putNode(bound);
+  tx.putMemory({ ...memory, node: node.number, state: "live" });
+  tx.count({ memories: tx.counters.memories + 1 });
+  tx.putPastEntry({ parent, name: last }, tx.nextSeq, bound);
+  return bound;
+}
+
+function enter(tx: Transaction, parent: number, name: Buffer): number {
+  const entry = tx.entry(parent, name);
+  if (entry === null) {
+    const { uid, gid } = tx.node(ROOT_NODE);
+    return create(tx, { parent, name }, { mode: S_IFDIR | 0o755, uid, gid }).number;
+  }
+  if (entry.type !== S_IFDIR) throw new MemfsError("exists", `${name.toString()} is in the way of its last path`);
+  return entry.node;
+}
+
+/** What a rollback would make of the memory now; null when nothing would change. */
+export function wouldChange(memory: MemoryRecord, to: VersionRecord): boolean {
+  return memory.state === "deleted" || (memory.hash ?? EMPTY_HASH) !== to.hash;
+}

@@ -1,0 +1,129 @@
+/** What an open store reads from: its key range, its name and content keys, and bounded caches over them. */
+
+import { MemfsError } from "../errors.ts";
+import { GenerationCache } from "../generation-cache.ts";
+import type { IdSource, Uid } from "../id.ts";
+import type { Clock } from "../clock.ts";
+import type { Key, Space } from "../kv/kv.ts";
+import type { ContentSource } from "./content.ts";
+import type { Hash } from "./hash.ts";
+import { contentKey, entryKey, memoryKey, nodeKey, type Tag, versionKey } from "./keys.ts";
+import { Listings } from "./listings.ts";
+import {
+  type Counters,
+  decodeEntry,
+  decodeMemory,
+  decodeNode,
+  decodeVersion,
+  type EntryRecord,
+  type MemoryRecord,
+  type NodeRecord,
+  type VersionRecord,
+} from "./records.ts";
+import { hmac } from "./seal.ts";
+
+const CACHED_NODES = 8192;
+const CACHED_MEMORIES = 4096;
+const CACHED_TAGS = 4096;
+const TAG_BYTES = 16;
+
+/** The two keys behind the HMACs of `keys.ts`. */
+export interface TagKeys {
+  readonly nameKey: Buffer;
+  readonly contentKey: Buffer;
+}
+
+export interface StateOptions {
+  readonly space: Space;
+  readonly tagKeys: TagKeys;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly counters: Counters;
+}
+
+export class StoreState implements ContentSource {
+  readonly space: Space;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly listings: Listings;
+  readonly nodes = new GenerationCache<number, NodeRecord>(CACHED_NODES);
+  readonly memories = new GenerationCache<Uid, MemoryRecord>(CACHED_MEMORIES);
+  readonly #tags = new GenerationCache<string, Tag>(CACHED_TAGS);
+  readonly #tagKeys: TagKeys;
+  counters: Counters;
+
+  constructor(options: StateOptions) {
+    this.space = options.space;
+    this.clock = options.clock;
+    this.ids = options.ids;
+    this.counters = options.counters;
+    this.#tagKeys = options.tagKeys;
+    this.listings = new Listings(options.space);
+  }
+
+  get(key: Key): Buffer | undefined {
+    return this.space.get(key);
+  }
+
+  /** Tag of a name or path: bytes as latin1. */
+  tagOfName(name: string): Tag {
+    const known = this.#tags.get(name);
+    if (known !== undefined) return known;
+    const tag = hmac(this.#tagKeys.nameKey, Buffer.from(name, "latin1")).toString("latin1", 0, TAG_BYTES);
+    this.#tags.set(name, tag);
+    return tag;
+  }
+
+  /** Tag of a session or agent. */
+  tagOfActor(kind: "session" | "agent", name: string): Tag {
+    return this.tagOfName(`${kind}\0${Buffer.from(name).toString("latin1")}`);
+  }
+
+  tagOfHash(hash: Hash): Tag {
+    return hmac(this.#tagKeys.contentKey, Buffer.from(hash, "latin1")).toString("latin1", 0, TAG_BYTES);
+  }
+
+  keyOfContent(hash: Hash): Key {
+    return contentKey(this.tagOfHash(hash));
+  }
+
+  node(number: number): NodeRecord | undefined {
+    const cached = this.nodes.get(number);
+    if (cached !== undefined) return cached;
+    const stored = this.space.get(nodeKey(number));
+    if (stored === undefined) return undefined;
+    const node = decodeNode(number, stored);
+    this.nodes.set(number, node);
+    return node;
+  }
+
+  /** A node something refers to. @throws MemfsError `damaged` when it is not there */
+  nodeOrDamaged(number: number): NodeRecord {
+    const node = this.node(number);
+    if (node === undefined) throw new MemfsError("damaged", `node ${number} is missing; run memfs doctor`);
+    return node;
+  }
+
+  entry(parent: number, name: Buffer): EntryRecord | null {
+    const key = name.toString("latin1");
+    const listing = this.listings.peek(parent);
+    if (listing !== undefined) return listing.get(key) ?? null;
+    const stored = this.space.get(entryKey(parent, this.tagOfName(key)));
+    return stored === undefined ? null : decodeEntry(stored);
+  }
+
+  memory(uid: Uid): MemoryRecord | undefined {
+    const cached = this.memories.get(uid);
+    if (cached !== undefined) return cached;
+    const stored = this.space.get(memoryKey(uid));
+    if (stored === undefined) return undefined;
+    const memory = decodeMemory(uid, stored);
+    this.memories.set(uid, memory);
+    return memory;
+  }
+
+  version(memory: Uid, n: number): VersionRecord | undefined {
+    const stored = this.space.get(versionKey(memory, n));
+    return stored === undefined ? undefined : decodeVersion(memory, n, stored);
+  }
+}

@@ -1,0 +1,246 @@
+/** An open store: one key range, one journal, one tree. Everything that changes it goes through {@link Store.update}. */
+
+import type { Clock } from "../clock.ts";
+import { MemfsError } from "../errors.ts";
+import { formatId, type IdSource, parseId, type Uid } from "../id.ts";
+import type { Space } from "../kv/kv.ts";
+import { verifyJournal } from "./audit.ts";
+import { checkStore } from "./check.ts";
+import { type ByteRange, getContent, getContentRange } from "./content.ts";
+import { EMPTY_HASH, type Hash, ZERO_HASH } from "./hash.ts";
+import type { JournalKind } from "./journal.ts";
+import { counterKey, rangeOf, readU48 } from "./keys.ts";
+import type { Listing } from "./listings.ts";
+import { listMemories, memoryInfo } from "./memory-list.ts";
+import { S_IFDIR } from "./mode.ts";
+import { type Counters, decodeCounters, type EntryRecord, type MemoryRecord, type NodeRecord } from "./records.ts";
+import { rollbackMemory, wouldChange } from "./rollback.ts";
+import { createSaltSource } from "./salt.ts";
+import { StoreState, type TagKeys } from "./state.ts";
+import { type Cause, type StoreChange, Transaction } from "./transaction.ts";
+import { newNode, nodeAt, ROOT_NODE } from "./tree.ts";
+import type {
+  AuditReport,
+  ListMemories,
+  ListVersions,
+  MemoryInfo,
+  Page,
+  Policy,
+  PrefixInfo,
+  RollbackResult,
+  StoreInfo,
+  StoreUsage,
+  VersionInfo,
+  VersionSpec,
+} from "./types.ts";
+import { listVersions } from "./version-list.ts";
+import { memoriesAt, resolveVersion, versionById, versionInfo } from "./versions.ts";
+import { loadSubtree, subtreeLoaded } from "./walk.ts";
+
+/** Told of every committed change, whoever made it. Must not throw. */
+export type StoreObserver = (change: StoreChange) => void;
+
+export interface StoreOptions {
+  readonly space: Space;
+  readonly tagKeys: TagKeys;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  /** The catalogue's present knowledge of the store. */
+  readonly describe: () => { readonly info: StoreInfo; readonly policy: Policy };
+}
+
+const BLANK: Counters = Object.freeze({
+  seq: 0,
+  journalHash: ZERO_HASH,
+  lastAt: 0,
+  nextNode: ROOT_NODE + 1,
+  memories: 0,
+  versions: 0,
+  liveBytes: 0,
+  historyBytes: 0,
+});
+
+export class Store {
+  readonly #state: StoreState;
+  readonly #describe: StoreOptions["describe"];
+  readonly #salts = createSaltSource();
+  #observer: StoreObserver = () => undefined;
+
+  /** @throws MemfsError `damaged` when the store has no counters: it was never made, or its keys are gone */
+  constructor(options: StoreOptions) {
+    const stored = options.space.get(counterKey);
+    if (stored === undefined) throw new MemfsError("damaged", "the store has no counters; restore it from a backup");
+    this.#state = new StoreState({ ...options, counters: decodeCounters(stored) });
+    this.#describe = options.describe;
+  }
+
+  /** Writes the first records of a new store: its root directory and its first journal entry. */
+  static initialise(options: Omit<StoreOptions, "describe">, cause: Cause): void {
+    const state = new StoreState({ ...options, counters: BLANK });
+    const tx = new Transaction(state, cause, createSaltSource());
+    tx.putNode(newNode(ROOT_NODE, { mode: S_IFDIR | 0o755, uid: 0, gid: 0 }, tx.now));
+    tx.journal("store.created", {}, {});
+    tx.commit();
+  }
+
+  get info(): StoreInfo {
+    return this.#describe().info;
+  }
+
+  get policy(): Policy {
+    return this.#describe().policy;
+  }
+
+  usage(): StoreUsage {
+    const { memories, versions, liveBytes, historyBytes, seq } = this.#state.counters;
+    return { memories, versions, liveBytes, historyBytes, headSeq: seq };
+  }
+
+  observe(observer: StoreObserver): void {
+    this.#observer = observer;
+  }
+
+  /**
+   * Runs `change` and commits what it did as one transaction, or, when it throws, nothing of it.
+   * @throws MemfsError `no_space`, `io`, `closed`, and what `change` throws
+   */
+  update<T>(cause: Cause, change: (tx: Transaction) => T): T {
+    const tx = new Transaction(this.#state, cause, this.#salts);
+    const result = change(tx);
+    const done = tx.commit();
+    if (done !== null) this.#observer(done);
+    return result;
+  }
+
+  /** Records something that changes no memory. */
+  record(kind: JournalKind, detail: Readonly<Record<string, unknown>>, cause: Cause): void {
+    this.update(cause, (tx) => tx.journal(kind, {}, { detail }));
+  }
+
+  node(number: number): NodeRecord | undefined {
+    return this.#state.node(number);
+  }
+
+  entry(parent: number, name: Buffer): EntryRecord | null {
+    return this.#state.entry(parent, name);
+  }
+
+  /** A directory's entries if they are in memory; {@link loadListing} brings them there. */
+  listing(directory: number): Listing | undefined {
+    return this.#state.listings.peek(directory);
+  }
+
+  loadListing(directory: number): Promise<Listing> {
+    return this.#state.listings.load(directory);
+  }
+
+  /** Order of a name in its directory: 48 bits that never change, so that a listing can go on where it stopped. */
+  positionOf(name: string): number {
+    return readU48(this.#state.tagOfName(name), 0);
+  }
+
+  /** Null when the subtree is in memory already, as renaming a directory needs it. */
+  loadSubtree(directory: number): Promise<void> | null {
+    return subtreeLoaded(this.#state, directory) ? null : loadSubtree(this.#state, directory);
+  }
+
+  memoryRecord(uid: Uid): MemoryRecord | undefined {
+    return this.#state.memory(uid);
+  }
+
+  /** @throws MemfsError `damaged` */
+  content(hash: Hash | null): Buffer {
+    return getContent(this.#state, hash ?? EMPTY_HASH);
+  }
+
+  /** @throws MemfsError `damaged` */
+  contentRange(hash: Hash | null, range: ByteRange): Buffer {
+    return getContentRange(this.#state, hash ?? EMPTY_HASH, range);
+  }
+
+  /** Nodes without names that were left behind by a daemon that died. Nothing refers to them after a start. */
+  async dropOrphans(cause: Cause): Promise<number> {
+    const orphans: number[] = [];
+    for await (const page of this.#state.space.scan(rangeOf("o"))) for (const { key } of page) orphans.push(readU48(key, 1));
+    if (orphans.length > 0) {
+      this.update(cause, (tx) => {
+        for (const orphan of orphans) tx.dropNode(orphan);
+      });
+    }
+    return orphans.length;
+  }
+
+  /** @throws MemfsError `not_found` */
+  memory(id: string): MemoryInfo {
+    const memory = this.#state.memory(parseId("mem", id));
+    if (memory?.state !== "live") throw new MemfsError("not_found", `no memory ${id} in this store`);
+    return memoryInfo(memory);
+  }
+
+  /** @throws MemfsError `not_found` */
+  memoryAt(path: Buffer): MemoryInfo {
+    const uid = nodeAt(this.#state, path)?.memory ?? null;
+    const memory = uid === null ? undefined : this.#state.memory(uid);
+    if (memory === undefined) throw new MemfsError("not_found", `no memory at ${path.toString()}`);
+    return memoryInfo(memory);
+  }
+
+  /** Id of the memory at the path, else of the last one that was. @throws MemfsError `not_found` */
+  async memoryOnceAt(path: Buffer): Promise<string> {
+    const [latest] = await memoriesAt(this.#state, path);
+    if (latest === undefined) throw new MemfsError("not_found", `no memory is or was at ${path.toString()}`);
+    return formatId("mem", latest);
+  }
+
+  listMemories(options: ListMemories): Promise<Page<MemoryInfo | PrefixInfo>> {
+    return listMemories(this.#state, options);
+  }
+
+  /** @throws MemfsError `not_found`, `damaged` */
+  readHead(id: string): Buffer {
+    this.memory(id);
+    return this.content(this.#state.memory(parseId("mem", id))?.hash ?? null);
+  }
+
+  /** @throws MemfsError `not_found` */
+  version(id: string): VersionInfo {
+    return versionInfo(versionById(this.#state, id));
+  }
+
+  /** @throws MemfsError `not_found` */
+  async resolveVersion(memoryId: string, spec: VersionSpec): Promise<VersionInfo> {
+    return versionInfo(await resolveVersion(this.#state, parseId("mem", memoryId), spec));
+  }
+
+  listVersions(options: ListVersions): Promise<Page<VersionInfo>> {
+    return listVersions(this.#state, options);
+  }
+
+  /** @throws MemfsError `not_found` when the version has no content, `damaged` */
+  readVersion(id: string): Buffer {
+    const version = versionById(this.#state, id);
+    if (version.hash === null) throw new MemfsError("not_found", `${id} has no content (deleted or redacted)`);
+    return this.content(version.hash);
+  }
+
+  /** @throws MemfsError `not_found`, `exists`, `archived`, `no_space` */
+  async rollback(input: { memoryId: string; to: VersionSpec; dryRun?: boolean }, cause: Cause): Promise<RollbackResult> {
+    const uid = parseId("mem", input.memoryId);
+    const to = await resolveVersion(this.#state, uid, input.to);
+    const before = this.#state.memory(uid);
+    if (before === undefined) throw new MemfsError("not_found", `no memory ${input.memoryId} in this store`);
+    const target = { memoryId: input.memoryId, path: before.path, to: versionInfo(to) };
+    if (this.info.archivedAt !== null) throw new MemfsError("archived", "the store is archived");
+    if (input.dryRun === true || !wouldChange(before, to)) return { ...target, version: null };
+    const after = this.update(cause, (tx) => rollbackMemory(tx, uid, to));
+    return { ...target, version: this.version(formatId("memver", after.head)) };
+  }
+
+  verify(options: { head?: string } = {}): Promise<AuditReport> {
+    return verifyJournal(this.#state, options.head);
+  }
+
+  check(): Promise<string[]> {
+    return checkStore(this.#state);
+  }
+}

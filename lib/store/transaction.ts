@@ -1,0 +1,257 @@
+/**
+ * One atomic change of a store: reads see its own writes, and nothing outside does until {@link Transaction.commit}.
+ * A transaction that is dropped, or whose commit throws, leaves no trace: caches and counters change only after the
+ * batch is in the redo log.
+ */
+
+import { MemfsError } from "../errors.ts";
+import type { Uid } from "../id.ts";
+import type { Key, Origin } from "../kv/kv.ts";
+import type { ContentTarget } from "./content.ts";
+import type { Hash } from "./hash.ts";
+import { encodeJournalEntry, type Erasable, type JournalKind, SALT_BYTES } from "./journal.ts";
+import { actorKey, counterKey, entryKey, journalKey, memoryKey, nodeKey, orphanKey, pastEntryKey } from "./keys.ts";
+import {
+  type Counters,
+  encodeCounters,
+  encodeEntry,
+  encodeMemory,
+  encodeNode,
+  encodePastEntry,
+  type EntryRecord,
+  type MemoryRecord,
+  type NodeRecord,
+  type Timestamp,
+} from "./records.ts";
+import { typeOf } from "./mode.ts";
+import type { SaltSource } from "./salt.ts";
+import type { StoreState } from "./state.ts";
+import type { Actor, Evidence, Micros } from "./types.ts";
+
+const NOTHING = new Uint8Array(0);
+
+/** Why a change happens and who is behind it. */
+export interface Cause {
+  readonly actor: Actor;
+  readonly evidence?: Evidence | null;
+  /** The request to recognise if it is sent again after a crash. */
+  readonly origin?: Origin;
+  /** Handed through to the observer, which may skip whoever made the change. */
+  readonly source?: object;
+}
+
+/** What a committed transaction changed, for whoever caches it. */
+export interface StoreChange {
+  readonly contents: ReadonlySet<number>;
+  readonly attributes: ReadonlySet<number>;
+  readonly directories: ReadonlySet<number>;
+  readonly source: object | null;
+}
+
+interface EntryChange {
+  readonly directory: number;
+  readonly name: string;
+  readonly entry: EntryRecord | null;
+}
+
+export class Transaction implements ContentTarget {
+  readonly cause: Cause;
+  /** The moment of the change: later than every entry before it. */
+  readonly at: Micros;
+  readonly now: Timestamp;
+  readonly #state: StoreState;
+  readonly #salts: SaltSource;
+  readonly #batch = new Map<Key, Uint8Array | null>();
+  readonly #nodes = new Map<number, NodeRecord | null>();
+  readonly #memories = new Map<Uid, MemoryRecord>();
+  readonly #entries: EntryChange[] = [];
+  readonly #madeDirectories: number[] = [];
+  readonly #contents = new Set<number>();
+  readonly #attributes = new Set<number>();
+  readonly #directories = new Set<number>();
+  #counters: Counters;
+  #countersChanged = false;
+
+  constructor(state: StoreState, cause: Cause, salts: SaltSource) {
+    this.#state = state;
+    this.#salts = salts;
+    this.cause = cause;
+    this.#counters = state.counters;
+    this.at = Math.max(state.clock.now(), state.counters.lastAt + 1);
+    this.now = { sec: Math.floor(this.at / 1e6), nsec: (this.at % 1e6) * 1000 };
+  }
+
+  get state(): StoreState {
+    return this.#state;
+  }
+
+  get counters(): Counters {
+    return this.#counters;
+  }
+
+  count(changes: Partial<Counters>): void {
+    this.#counters = { ...this.#counters, ...changes };
+    this.#countersChanged = true;
+  }
+
+  get(key: Key): Buffer | undefined {
+    const pending = this.#batch.get(key);
+    if (pending === null) return undefined;
+    return pending === undefined ? this.#state.get(key) : Buffer.from(pending);
+  }
+
+  put(key: Key, value: Uint8Array): void {
+    this.#batch.set(key, value);
+  }
+
+  /** An index key: all it says is in the key. */
+  mark(key: Key): void {
+    this.#batch.set(key, NOTHING);
+  }
+
+  delete(key: Key): void {
+    this.#batch.set(key, null);
+  }
+
+  keyOfContent(hash: Hash): Key {
+    return this.#state.keyOfContent(hash);
+  }
+
+  newNodeNumber(): number {
+    const number = this.#counters.nextNode;
+    this.count({ nextNode: number + 1 });
+    return number;
+  }
+
+  findNode(number: number): NodeRecord | undefined {
+    const pending = this.#nodes.get(number);
+    return pending === undefined ? this.#state.node(number) : (pending ?? undefined);
+  }
+
+  /** @throws MemfsError `damaged` */
+  node(number: number): NodeRecord {
+    return this.#nodes.get(number) ?? this.#state.nodeOrDamaged(number);
+  }
+
+  putNode(node: NodeRecord): void {
+    this.#nodes.set(node.number, node);
+    this.#attributes.add(node.number);
+  }
+
+  /** Drops a node nothing refers to any more. */
+  dropNode(number: number): void {
+    this.#nodes.set(number, null);
+    this.delete(nodeKey(number));
+    this.delete(orphanKey(number));
+  }
+
+  madeDirectory(number: number): void {
+    this.#madeDirectories.push(number);
+  }
+
+  /** The node's committed bytes changed. */
+  contentChanged(node: number): void {
+    this.#contents.add(node);
+  }
+
+  entry(parent: number, name: Buffer): EntryRecord | null {
+    const key = name.toString("latin1");
+    for (let index = this.#entries.length - 1; index >= 0; index--) {
+      const change = this.#entries[index];
+      if (change?.directory === parent && change.name === key) return change.entry;
+    }
+    return this.#state.entry(parent, name);
+  }
+
+  putEntry(parent: number, name: Buffer, entry: EntryRecord | null): void {
+    const text = name.toString("latin1");
+    const key = entryKey(parent, this.#state.tagOfName(text));
+    if (entry === null) this.delete(key);
+    else this.put(key, encodeEntry(entry));
+    this.#entries.push({ directory: parent, name: text, entry });
+    this.#directories.add(parent);
+  }
+
+  /** Records what a name became at `seq`, for looking back. Null: it went. */
+  putPastEntry(name: { parent: number; name: Buffer }, seq: number, node: NodeRecord | null): void {
+    const tag = this.#state.tagOfName(name.name.toString("latin1"));
+    const past = {
+      name: name.name,
+      node: node?.number ?? 0,
+      type: node === null ? 0 : typeOf(node.mode),
+      memory: node?.memory ?? null,
+    };
+    this.put(pastEntryKey(name.parent, tag, seq), encodePastEntry(past));
+  }
+
+  memory(uid: Uid): MemoryRecord {
+    const memory = this.#memories.get(uid) ?? this.#state.memory(uid);
+    if (memory === undefined) throw new MemfsError("damaged", "a memory is missing; run memfs doctor");
+    return memory;
+  }
+
+  putMemory(memory: MemoryRecord): void {
+    this.#memories.set(memory.memory, memory);
+  }
+
+  /** The seq that the next {@link journal} call will take. */
+  get nextSeq(): number {
+    return this.#counters.seq + 1;
+  }
+
+  /** Appends a journal entry. Returns its seq. */
+  journal(kind: JournalKind, ids: { memory?: Uid; version?: Uid }, erasable: Erasable): number {
+    const { actor } = this.cause;
+    const seq = this.nextSeq;
+    const entry = encodeJournalEntry({
+      seq,
+      at: this.at,
+      kind,
+      actor,
+      memory: ids.memory ?? null,
+      version: ids.version ?? null,
+      prev: this.#counters.journalHash,
+      erasable,
+      salt: this.#salts(SALT_BYTES),
+    });
+    this.put(journalKey(seq), entry.bytes);
+    if (actor.type === "session") {
+      this.mark(actorKey(this.#state.tagOfActor("session", actor.sessionId), seq));
+      this.mark(actorKey(this.#state.tagOfActor("agent", actor.agent), seq));
+    }
+    this.count({ seq, journalHash: entry.hash, lastAt: this.at });
+    return seq;
+  }
+
+  /** Makes it all durable and visible, or throws and changes nothing. @throws MemfsError `no_space`, `io`, `closed` */
+  commit(): StoreChange | null {
+    for (const [number, node] of this.#nodes) if (node !== null) this.put(nodeKey(number), encodeNode(node));
+    for (const [uid, memory] of this.#memories) this.put(memoryKey(uid), encodeMemory(memory));
+    if (this.#countersChanged) this.put(counterKey, encodeCounters(this.#counters));
+    if (this.#batch.size === 0) return null;
+    this.#state.space.commit(this.#batch, this.cause.origin);
+    this.#publish();
+    return {
+      contents: this.#contents,
+      attributes: this.#attributes,
+      directories: this.#directories,
+      source: this.cause.source ?? null,
+    };
+  }
+
+  #publish(): void {
+    const { nodes, memories, listings } = this.#state;
+    this.#state.counters = this.#counters;
+    for (const directory of this.#madeDirectories) listings.created(directory);
+    for (const { directory, name, entry } of this.#entries) listings.changed(directory, name, entry);
+    for (const [uid, memory] of this.#memories) memories.set(uid, memory);
+    for (const [number, node] of this.#nodes) {
+      if (node !== null) {
+        nodes.set(number, node);
+        continue;
+      }
+      nodes.delete(number);
+      listings.removed(number);
+    }
+  }
+}

@@ -1,0 +1,168 @@
+/** Names and nodes: the steps that transactions build creations, removals and renames from. They know no memories. */
+
+import { MemfsError } from "../errors.ts";
+import { orphanKey } from "./keys.ts";
+import { isDirectory, isFile, typeOf } from "./mode.ts";
+import type { EntryRecord, NodeName, NodeRecord, Timestamp } from "./records.ts";
+import type { StoreState } from "./state.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** The root directory of every store. */
+export const ROOT_NODE = 1;
+/** Longest name in bytes, as on ext4 (NAME_MAX). */
+export const NAME_MAX = 255;
+
+const NO_XATTRS: ReadonlyMap<string, Buffer> = new Map();
+
+/** What a new node is. */
+export interface NewNode {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly rdev?: number;
+  readonly target?: Buffer;
+}
+
+/** A node that has no name yet. */
+export function newNode(number: number, made: NewNode, now: Timestamp): NodeRecord {
+  return {
+    number,
+    mode: made.mode,
+    uid: made.uid,
+    gid: made.gid,
+    rdev: made.rdev ?? 0,
+    size: made.target?.length ?? 0,
+    atime: now,
+    mtime: now,
+    ctime: now,
+    birth: now,
+    content: null,
+    memory: null,
+    names: [],
+    entries: 0,
+    subdirectories: 0,
+    target: made.target ?? null,
+    xattrs: NO_XATTRS,
+    detachedSince: 0,
+  };
+}
+
+/** Link count as `stat` shows it: a directory counts its own `.` and the `..` of each subdirectory. */
+export function linksOf(node: NodeRecord): number {
+  if (!isDirectory(node.mode)) return node.names.length;
+  return node.detachedSince > 0 ? 0 : 2 + node.subdirectories;
+}
+
+/** @throws MemfsError `invalid_argument`, `name_too_long` */
+export function checkName(name: Buffer): void {
+  if (name.length > NAME_MAX) throw new MemfsError("name_too_long", `a name is longer than ${NAME_MAX} bytes`);
+  const text = name.toString("latin1");
+  if (text === "" || text === "." || text === ".." || /[/\0]/.test(text)) {
+    throw new MemfsError("invalid_argument", "a name is empty, a dot, or has a slash or NUL in it");
+  }
+}
+
+/** The directory to put names into. @throws MemfsError `not_directory`, `not_found` */
+export function directory(tx: Transaction, number: number): NodeRecord {
+  const node = tx.node(number);
+  if (!isDirectory(node.mode)) throw new MemfsError("not_directory", "not a directory");
+  if (node.detachedSince > 0) throw new MemfsError("not_found", "the directory was removed");
+  return node;
+}
+
+/** @throws MemfsError `not_found` */
+export function existingEntry(tx: Transaction, { parent, name }: NodeName): EntryRecord {
+  const entry = tx.entry(parent, name);
+  if (entry === null) throw new MemfsError("not_found", "no such file or directory");
+  return entry;
+}
+
+/** Gives the node a name that must be free. Returns the node with it. */
+export function addName(tx: Transaction, node: NodeRecord, at: NodeName): NodeRecord {
+  checkName(at.name);
+  const parent = directory(tx, at.parent);
+  if (tx.entry(at.parent, at.name) !== null) throw new MemfsError("exists", "a file of that name exists");
+  tx.putEntry(at.parent, at.name, { name: at.name, node: node.number, type: typeOf(node.mode) });
+  resize(tx, parent, isDirectory(node.mode), 1);
+  const named = { ...node, names: [...node.names, at], ctime: tx.now, detachedSince: 0 };
+  tx.putNode(named);
+  return named;
+}
+
+/** Takes a name away. A node without names becomes an orphan: open handles and the kernel may still refer to it. */
+export function removeName(tx: Transaction, node: NodeRecord, at: NodeName): NodeRecord {
+  const parent = tx.node(at.parent);
+  tx.putEntry(at.parent, at.name, null);
+  resize(tx, parent, isDirectory(node.mode), -1);
+  const names = node.names.filter((name) => name.parent !== at.parent || !name.name.equals(at.name));
+  const rest = { ...node, names, ctime: tx.now, detachedSince: names.length === 0 ? tx.at : 0 };
+  tx.putNode(rest);
+  if (names.length > 0) return rest;
+  tx.mark(orphanKey(node.number));
+  if (isFile(node.mode)) tx.count({ liveBytes: tx.counters.liveBytes - node.size });
+  return rest;
+}
+
+/** Moves one name of a node to a free one. The order of its names stays. */
+export function moveName(tx: Transaction, node: NodeRecord, from: NodeName, to: NodeName): NodeRecord {
+  const isSubdirectory = isDirectory(node.mode);
+  tx.putEntry(from.parent, from.name, null);
+  tx.putEntry(to.parent, to.name, { name: to.name, node: node.number, type: typeOf(node.mode) });
+  resize(tx, tx.node(from.parent), isSubdirectory, -1);
+  resize(tx, tx.node(to.parent), isSubdirectory, 1);
+  const names = node.names.map((name) => (name.parent === from.parent && name.name.equals(from.name) ? to : name));
+  const moved = { ...node, names, ctime: tx.now };
+  tx.putNode(moved);
+  return moved;
+}
+
+/** Entry counts and times of a directory whose names changed. */
+function resize(tx: Transaction, parent: NodeRecord, subdirectory: boolean, by: 1 | -1): void {
+  const time = later(tx.now, parent.mtime);
+  tx.putNode({
+    ...parent,
+    entries: parent.entries + by,
+    subdirectories: parent.subdirectories + (subdirectory ? by : 0),
+    mtime: time,
+    ctime: time,
+  });
+}
+
+/** INVARIANT: a directory's mtime strictly grows with its names; the kernel drops a cached listing only if it differs. */
+function later(now: Timestamp, last: Timestamp): Timestamp {
+  if (now.sec > last.sec || (now.sec === last.sec && now.nsec > last.nsec)) return now;
+  return last.nsec === 999_999_999 ? { sec: last.sec + 1, nsec: 0 } : { sec: last.sec, nsec: last.nsec + 1 };
+}
+
+/** Where nodes can be read from: a store, or a transaction over it. */
+export interface NodeSource {
+  node(number: number): NodeRecord;
+}
+
+/** Absolute path of a name. @throws MemfsError `damaged` when the tree has no way up */
+export function pathOf(source: NodeSource, at: NodeName): Buffer {
+  const names: Buffer[] = [];
+  let next: NodeName | undefined = at;
+  while (next !== undefined) {
+    names.push(next.name, SLASH);
+    const parent: NodeRecord = source.node(next.parent);
+    next = parent.names[0];
+    if (next === undefined && parent.number !== ROOT_NODE) throw new MemfsError("not_found", "the directory was removed");
+  }
+  return Buffer.concat(names.reverse());
+}
+
+const SLASH = Buffer.from("/");
+
+/** The node at an absolute path, or null. Symbolic links are not followed. */
+export function nodeAt(state: StoreState, path: Buffer): NodeRecord | null {
+  let node = state.nodeOrDamaged(ROOT_NODE);
+  for (const segment of path.toString("latin1").split("/")) {
+    if (segment === "") continue;
+    if (!isDirectory(node.mode)) return null;
+    const entry = state.entry(node.number, Buffer.from(segment, "latin1"));
+    if (entry === null) return null;
+    node = state.nodeOrDamaged(entry.node);
+  }
+  return node;
+}

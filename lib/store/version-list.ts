@@ -1,0 +1,127 @@
+/** Lists of versions, newest first, with filters and cursors. */
+
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { MemfsError } from "../errors.ts";
+import { parseId, type Uid } from "../id.ts";
+import type { Range } from "../kv/kv.ts";
+import { decodeJournalEntry } from "./journal.ts";
+import { journalKey, rangeOf, readU32, readU48, versionIdKey, versionKey } from "./keys.ts";
+import { decodePlace, decodeVersion, type VersionRecord } from "./records.ts";
+import type { StoreState } from "./state.ts";
+import type { ListVersions, Page, VersionInfo } from "./types.ts";
+import { memoriesAt, versionInfo } from "./versions.ts";
+
+/** Lengths of parts of keys: kind, id, tag. */
+const KIND = 1;
+const UID = 16;
+const TAG = 16;
+/** Journal entries looked at (~10 µs each) before other work gets its turn. */
+const SEQS_PER_TURN = 100;
+
+/**
+ * Newest first; with a path the memory that is there, then the ones that were. Versions folded into others are left out.
+ * @throws MemfsError `not_found` for an id that is none, `invalid_argument` for a cursor that is none
+ */
+export async function listVersions(state: StoreState, options: ListVersions): Promise<Page<VersionInfo>> {
+  const items: VersionRecord[] = [];
+  const byMemory = options.memoryId !== undefined || options.path !== undefined;
+  for await (const version of byMemory ? versionsOfMemories(state, options) : versionsInOrder(state, options)) {
+    if (!matches(version, options)) continue;
+    const last = items.at(-1);
+    if (items.length === options.limit && last !== undefined) {
+      return { items: items.map(versionInfo), next: byMemory ? placeCursor(last) : seqCursor(last.seq) };
+    }
+    items.push(version);
+  }
+  return { items: items.map(versionInfo), next: null };
+}
+
+function matches(version: VersionRecord, options: ListVersions): boolean {
+  const { actor, createdAt } = version;
+  if (version.foldedInto !== null) return false;
+  if (options.operation !== undefined && version.operation !== options.operation) return false;
+  if (options.createdFrom !== undefined && createdAt < options.createdFrom) return false;
+  if (options.createdTo !== undefined && createdAt > options.createdTo) return false;
+  if (options.sessionId !== undefined && (actor.type !== "session" || actor.sessionId !== options.sessionId)) return false;
+  if (options.agent !== undefined && (actor.type !== "session" || actor.agent !== options.agent)) return false;
+  return options.apiKeyId === undefined || (actor.type === "api" && actor.apiKeyId === options.apiKeyId);
+}
+
+async function* versionsOfMemories(state: StoreState, options: ListVersions): AsyncGenerator<VersionRecord> {
+  const all = await memoriesOf(state, options);
+  const start = options.cursor === undefined ? null : readPlaceCursor(options.cursor);
+  const from = start === null ? 0 : all.indexOf(start.memory);
+  if (from < 0) throw new MemfsError("invalid_argument", "the page cursor does not belong to this list");
+  for (const memory of all.slice(from)) {
+    const range = rangeOf("v", memory);
+    const lt = start?.memory === memory ? versionKey(memory, start.n) : range.lt;
+    for await (const page of state.space.scan({ gte: range.gte, lt, reverse: true })) {
+      for (const { key, value } of page) yield decodeVersion(memory, readU32(key, KIND + UID), value);
+    }
+  }
+}
+
+async function memoriesOf(state: StoreState, options: ListVersions): Promise<Uid[]> {
+  const at = options.path === undefined ? null : await memoriesAt(state, options.path);
+  if (options.memoryId === undefined) return at ?? [];
+  const memory = parseId("mem", options.memoryId);
+  return at === null || at.includes(memory) ? [memory] : [];
+}
+
+/** All versions of the store, or those of a session or agent, by descending seq. */
+async function* versionsInOrder(state: StoreState, options: ListVersions): AsyncGenerator<VersionRecord> {
+  const before = options.cursor === undefined ? null : readSeqCursor(options.cursor);
+  for await (const seq of seqsOf(state, options, before)) {
+    const stored = state.get(journalKey(seq));
+    const entry = stored === undefined ? null : decodeJournalEntry(stored);
+    if (entry === null || entry.version === null) continue;
+    const place = state.get(versionIdKey(entry.version));
+    if (place === undefined) continue;
+    const { memory, n } = decodePlace(place);
+    const version = state.version(memory, n);
+    if (version !== undefined) yield version;
+  }
+}
+
+async function* seqsOf(state: StoreState, options: ListVersions, before: number | null): AsyncGenerator<number> {
+  const tag =
+    options.sessionId !== undefined
+      ? state.tagOfActor("session", options.sessionId)
+      : options.agent !== undefined
+        ? state.tagOfActor("agent", options.agent)
+        : null;
+  if (tag === null) {
+    for (let seq = (before ?? state.counters.seq + 1) - 1; seq > 0; seq--) {
+      yield seq;
+      if (seq % SEQS_PER_TURN === 0) await nextTurn();
+    }
+    return;
+  }
+  const range: Range = { ...rangeOf("a", tag), reverse: true };
+  for await (const page of state.space.scan(range)) {
+    for (const { key } of page) {
+      const seq = readU48(key, KIND + TAG);
+      if (before === null || seq < before) yield seq;
+    }
+  }
+}
+
+function placeCursor(version: VersionRecord): string {
+  return Buffer.from(versionKey(version.memory, version.n), "latin1").toString("base64url");
+}
+
+function readPlaceCursor(cursor: string): { memory: Uid; n: number } {
+  const key = Buffer.from(cursor, "base64url").toString("latin1");
+  if (key.length !== KIND + UID + 4) throw new MemfsError("invalid_argument", "the page cursor is not valid");
+  return { memory: key.slice(KIND, KIND + UID), n: readU32(key, KIND + UID) };
+}
+
+function seqCursor(seq: number): string {
+  return Buffer.from(`s${seq}`).toString("base64url");
+}
+
+function readSeqCursor(cursor: string): number {
+  const match = /^s(\d{1,15})$/.exec(Buffer.from(cursor, "base64url").toString("latin1"));
+  if (match === null) throw new MemfsError("invalid_argument", "the page cursor is not valid");
+  return Number(match[1]);
+}

@@ -1,0 +1,33 @@
+/** Walking the tree below a directory: whole subtrees at once, from listings held in memory. */
+
+import { MemfsError } from "../errors.ts";
+import { S_IFDIR, S_IFREG } from "./mode.ts";
+import type { NodeRecord } from "./records.ts";
+import type { StoreState } from "./state.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** Regular files below a directory. @throws MemfsError `busy` when a listing is not in memory: call {@link loadSubtree} */
+export function* filesBelow(tx: Transaction, directory: number): Generator<NodeRecord> {
+  const listing = tx.state.listings.peek(directory);
+  if (listing === undefined) throw new MemfsError("busy", "the directory is being read; try again");
+  for (const entry of listing.values()) {
+    if (entry.type === S_IFREG) yield tx.node(entry.node);
+    if (entry.type === S_IFDIR) yield* filesBelow(tx, entry.node);
+  }
+}
+
+/** True when every listing below the directory is in memory. */
+export function subtreeLoaded(state: StoreState, directory: number): boolean {
+  const listing = state.listings.peek(directory);
+  if (listing === undefined) return false;
+  for (const entry of listing.values()) {
+    if (entry.type === S_IFDIR && !subtreeLoaded(state, entry.node)) return false;
+  }
+  return true;
+}
+
+/** Brings every listing below the directory into memory. */
+export async function loadSubtree(state: StoreState, directory: number): Promise<void> {
+  const listing = await state.listings.load(directory);
+  for (const entry of listing.values()) if (entry.type === S_IFDIR) await loadSubtree(state, entry.node);
+}
