@@ -1,0 +1,153 @@
+/** `npm run bench`: measures memfs beside other filesystems, in interleaved rounds of one run. Reports, never judges. */
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { compileClient } from "./client.ts";
+import { machine } from "./machine.ts";
+import { measureFootprint } from "./memory.ts";
+import { mountedType } from "./process.ts";
+import { type Cpu, ROWS } from "./rows.ts";
+import { bindfs } from "./systems/bindfs.ts";
+import { memfs } from "./systems/memfs.ts";
+import { native } from "./systems/native.ts";
+import { plain } from "./systems/plain.ts";
+import type { Running, System } from "./systems/system.ts";
+import { type Run, renderTable } from "./table.ts";
+import { onTeardown, teardown } from "./teardown.ts";
+
+const USAGE = `npm run bench -- [options]
+  --rows NAME,…      of: ${ROWS.map((row) => row.name).join(" ")}
+  --systems NAME,…   of: plain bindfs native memfs
+  --cpu free|one     only unpinned, or only everything on one CPU (default: both)
+  --rounds N         interleaved rounds, the median counts (3)
+  --files N          files of 2 KiB (2000)
+  --seed N           of the content written
+  --scratch DIR      where to work, on the disk to compare with (the system's temporary directory)
+  --no-memory        leave out the daemon's memory and idle CPU
+  --json             all samples as JSON`;
+
+const OPTIONS = {
+  rows: { type: "string" },
+  systems: { type: "string" },
+  cpu: { type: "string" },
+  rounds: { type: "string", default: "3" },
+  files: { type: "string", default: "2000" },
+  seed: { type: "string" },
+  scratch: { type: "string", default: tmpdir() },
+  "no-memory": { type: "boolean", default: false },
+  json: { type: "boolean", default: false },
+  help: { type: "boolean", default: false },
+} as const;
+
+/** A list given by flag, or everything. */
+function chosen<T>(flag: string | undefined, all: readonly T[], name: (item: T) => string): T[] {
+  if (flag === undefined) return [...all];
+  return flag.split(",").map((wanted) => {
+    const found = all.find((item) => name(item) === wanted);
+    if (found === undefined) throw new Error(`"${wanted}" is none of: ${all.map(name).join(" ")}`);
+    return found;
+  });
+}
+
+function count(text: string, flag: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new Error(`--${flag} takes a number of at least 1, not "${text}"`);
+  return value;
+}
+
+/** A system started in one of the two ways of running. */
+interface Contestant {
+  readonly system: System;
+  readonly cpu: Cpu;
+  readonly running: Running;
+}
+
+async function startAll(systems: readonly System[], cpus: readonly Cpu[], scratch: string): Promise<Contestant[]> {
+  const contestants: Contestant[] = [];
+  for (const cpu of cpus) {
+    for (const system of systems) {
+      const own = join(scratch, `${system.name}-${cpu}`);
+      await mkdir(own);
+      contestants.push({ system, cpu, running: await system.start(own, cpu) });
+    }
+  }
+  return contestants;
+}
+
+async function bench(): Promise<void> {
+  const { values } = parseArgs({ options: OPTIONS });
+  if (values.help) return console.log(USAGE);
+  const rows = chosen(values.rows, ROWS, (row) => row.name);
+  const cpus = chosen<Cpu>(values.cpu, ["free", "one"], (cpu) => cpu);
+  const [rounds, files] = [count(values.rounds, "rounds"), count(values.files, "files")];
+  const seed = count(values.seed ?? String(1 + Math.floor(Math.random() * 2 ** 31)), "seed");
+
+  const scratch = await mkdtemp(join(values.scratch, "mb-"));
+  onTeardown(() => removeScratch(scratch));
+  const systems = chosen(values.systems, [await plain(scratch), bindfs, native, memfs], (system) => system.name);
+  const client = await compileClient(scratch);
+  const described = await Promise.all(systems.map(async (system) => ({ system, ...(await system.describe()) })));
+  const available = described.filter(({ available }) => available).map(({ system }) => system);
+
+  const contestants = await startAll(available, cpus, scratch);
+  const runs: Run[] = [];
+  for (let round = 1; round <= rounds; round++) {
+    for (const { system, cpu, running } of contestants) {
+      process.stderr.write(`round ${round} of ${rounds}: ${system.name}, ${cpu === "one" ? "one CPU" : "any CPU"}\n`);
+      const directory = join(running.directory, `round${round}`);
+      const samples = await client({ directory, files, seed: seed + round, rows: rows.map((row) => row.name), cpu });
+      runs.push({ system: system.name, cpu, samples });
+    }
+  }
+  // Creating happens in every run, whatever rows are asked for.
+  const perFile = 1 + rows.filter((row) => row.name !== "create").reduce((sum, row) => sum + row.versions, 0);
+  const verified: string[] = [];
+  for (const { running } of contestants) {
+    if (running.verify) verified.push(await running.verify(perFile * files * rounds));
+  }
+  const withMemory = !values["no-memory"] && available.includes(memfs);
+  if (withMemory) await mkdir(join(scratch, "footprint"));
+  const footprint = withMemory ? await measureFootprint(join(scratch, "footprint")) : null;
+
+  const host = await machine();
+  if (values.json) {
+    const about = described.map(({ system, text }) => ({ name: system.name, text }));
+    console.log(
+      JSON.stringify({ machine: host, seed, rounds, files, systems: about, runs, verified, footprint }, null, 2),
+    );
+    return;
+  }
+  console.log(
+    `${host.cpu}, ${host.cpus} CPUs, ${host.memoryGiB} GiB; ${host.kernel}; Node ${host.node}; commit ${host.commit}; ${host.date}`,
+  );
+  console.log(`${files} files of 2 KiB, median of ${rounds} interleaved rounds, seed ${seed}\n`);
+  for (const { system, text } of described) console.log(`- ${system.title}: ${text}`);
+  console.log(`\n${renderTable(runs, rows, systems)}\n`);
+  for (const line of verified) console.log(line);
+  if (footprint !== null) {
+    const { files, rssMiB, peakMiB, idleMs, idleSeconds } = footprint;
+    console.log(
+      `Daemon after ${files} files of 2 KiB: ${rssMiB} MiB resident, at most ${peakMiB} MiB (target: under 150 MiB)`,
+    );
+    console.log(`Idle daemon: ${idleMs} ms of processor time in ${idleSeconds} s (target: none)`);
+  }
+}
+
+/** Never through a mount that is still there: that would delete what is mounted. */
+async function removeScratch(scratch: string): Promise<void> {
+  const mounts = ["bindfs", "native", "memfs"].flatMap((name) => [`${name}-free`, `${name}-one`]);
+  const left = [...mounts, "footprint"].filter((name) => mountedType(join(scratch, name, "mount")) !== null);
+  if (left.length > 0) throw new Error(`still mounted below ${scratch}: ${left.join(", ")}`);
+  await rm(scratch, { recursive: true, force: true });
+}
+
+try {
+  await bench();
+} catch (error) {
+  console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+} finally {
+  await teardown();
+}
