@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { firstLine, pinned, run } from "./process.ts";
 import type { Cpu, Sample } from "./rows.ts";
+import { onTeardown } from "./teardown.ts";
 
 const SOURCE = fileURLToPath(new URL("client.c", import.meta.url));
 
@@ -25,8 +26,12 @@ export async function compileClient(scratch: string): Promise<(work: Work) => Pr
   }
   const binary = join(scratch, "client");
   await run(["cc", "-O2", "-std=gnu11", "-o", binary, SOURCE]);
+  const abort = new AbortController();
+  onTeardown(() => abort.abort());
   return async ({ directory, files, seed, rows, cpu }) => {
-    const output = await run(pinned(cpu, [binary, directory, String(files), String(seed), ...rows]));
+    const output = await run(pinned(cpu, [binary, directory, String(files), String(seed), ...rows]), {
+      signal: abort.signal,
+    });
     return output
       .trim()
       .split("\n")

@@ -1,5 +1,5 @@
 /** Child processes of the benchmark. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Cpu } from "./rows.ts";
@@ -9,15 +9,28 @@ export function pinned(cpu: Cpu, command: readonly string[]): string[] {
   return cpu === "one" ? ["taskset", "-c", "0", ...command] : [...command];
 }
 
+/** How a child is run. */
+export interface RunOptions {
+  /** Added to the benchmark's own environment. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Ends the child when it fires. */
+  readonly signal?: AbortSignal;
+}
+
 /** Starts a command; its stderr is the benchmark's. Nothing of the terminal's Ctrl-C reaches it: teardown ends it. */
-export function start(command: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
+export function start(command: readonly string[], { env, signal }: RunOptions = {}): ChildProcess {
   const [file = "", ...args] = command;
-  return spawn(file, args, { stdio: ["ignore", "pipe", "inherit"], detached: true, env: { ...process.env, ...env } });
+  const options: SpawnOptions = {
+    stdio: ["ignore", "pipe", "inherit"],
+    detached: true,
+    env: { ...process.env, ...env },
+  };
+  return spawn(file, args, signal === undefined ? options : { ...options, signal });
 }
 
 /** Runs a command to its end and gives its stdout. Rejects when it cannot start or exits with anything but 0. */
-export async function run(command: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
-  const child = start(command, env);
+export async function run(command: readonly string[], options: RunOptions = {}): Promise<string> {
+  const child = start(command, options);
   const chunks: Buffer[] = [];
   child.stdout?.on("data", (chunk: Buffer) => chunks.push(chunk));
   const code = await new Promise<number | null>((resolve, reject) => {

@@ -19,7 +19,7 @@ export async function startMemfs(scratch: string, cpu: Cpu): Promise<MemfsRunnin
   const directory = join(scratch, "mount");
   await mkdir(directory);
   const env = { MEMFS_HOME: join(scratch, "home") };
-  const cli = (...args: string[]): Promise<string> => run(pinned(cpu, [process.execPath, CLI, ...args]), env);
+  const cli = (...args: string[]): Promise<string> => run(pinned(cpu, [process.execPath, CLI, ...args]), { env });
   onTeardown(async () => {
     // Also when the daemon is stuck or dead: first the polite way, then the mount is cut off.
     await cli("daemon", "stop").catch(() => undefined);
