@@ -41,12 +41,16 @@ function packagesAreCurrent() {
   return [...installed.keys()].every((name) => wanted.has(name));
 }
 
-/** Installs the npm packages of the lock file when they are missing or of another version. */
+/**
+ * Installs the npm packages of the lock file when they are missing or of another version.
+ * @returns {Promise<boolean>} whether anything was installed
+ */
 export async function installPackages() {
-  if (packagesAreCurrent()) return;
+  if (packagesAreCurrent()) return false;
   // --include=dev: NODE_ENV=production in the caller's environment would leave out what builds.
   const ok = await step("npm ci", ["npm", "ci", "--include=dev", "--no-audit", "--no-fund"]);
   if (!ok) fail("the npm packages could not be installed; see above");
+  return true;
 }
 
 /**
