@@ -19,7 +19,7 @@ import { onTeardown, teardown } from "./teardown.ts";
 const USAGE = `npm run bench -- [options]
   --rows NAME,…      of: ${ROWS.map((row) => row.name).join(" ")}
   --systems NAME,…   of: plain bindfs native memfs
-  --cpu free|one     only unpinned, or only everything on one CPU (default: both)
+  --cpu any|one     only unpinned, or only everything on one CPU (default: both)
   --rounds N         interleaved rounds, the median counts (3)
   --files N          files of 2 KiB (2000)
   --seed N           of the content written
@@ -80,7 +80,7 @@ async function bench(): Promise<void> {
   const { values } = parseArgs({ options: OPTIONS });
   if (values.help) return console.log(USAGE);
   const rows = chosen(values.rows, ROWS, (row) => row.name);
-  const cpus = chosen<Cpu>(values.cpu, ["free", "one"], (cpu) => cpu);
+  const cpus = chosen<Cpu>(values.cpu, ["any", "one"], (cpu) => cpu);
   const [rounds, files] = [count(values.rounds, "rounds"), count(values.files, "files")];
   const seed = count(values.seed ?? String(1 + Math.floor(Math.random() * 2 ** 31)), "seed");
 
@@ -137,7 +137,7 @@ async function bench(): Promise<void> {
 
 /** Never through a mount that is still there: that would delete what is mounted. */
 async function removeScratch(scratch: string): Promise<void> {
-  const mounts = ["bindfs", "native", "memfs"].flatMap((name) => [`${name}-free`, `${name}-one`]);
+  const mounts = ["bindfs", "native", "memfs"].flatMap((name) => [`${name}-any`, `${name}-one`]);
   const left = [...mounts, "footprint"].filter((name) => mountedType(join(scratch, name, "mount")) !== null);
   if (left.length > 0) throw new Error(`still mounted below ${scratch}: ${left.join(", ")}`);
   await rm(scratch, { recursive: true, force: true });

@@ -66,14 +66,14 @@ export function renderTable(
     "target",
   ];
   const lines = [head, head.map((_, i) => (i < 2 || i === head.length - 1 ? "---" : "--:"))];
-  for (const cpu of ["free", "one"] as const) {
+  for (const cpu of ["any", "one"] as const) {
     if (!runs.some((run) => run.cpu === cpu)) continue;
     for (const { name, label, targets } of rows) {
       const figure = (system: SystemName): Figure | null => figureOf(runs, { row: name, system, cpu });
       const own = figure("memfs");
       lines.push([
         label,
-        cpu === "free" ? "any" : "one",
+        cpu,
         ...systems.map((system) => cell(figure(system.name))),
         ratio(figure("bindfs"), own),
         ratio(figure("native"), own),
