@@ -42,7 +42,10 @@ export interface Origin {
   readonly reply?: Uint8Array;
 }
 
-/** An atomic set of writes. The last write to a key counts. A `null` value deletes. */
+/**
+ * An atomic set of writes. A `null` value deletes; an empty value is stored without a seal (index entries).
+ * Values are kept, not copied: they must not be modified once given to {@link Space.commit}.
+ */
 export type Batch = ReadonlyMap<Key, Uint8Array | null>;
 
 /** One contiguous key range with its own sealer: the catalogue, or one store. Keys given here have no prefix. */
@@ -54,33 +57,48 @@ export interface Space {
    * @throws MemfsError `damaged`
    */
   get(key: Key): Buffer | undefined;
-  /** Pages of entries, a consistent view of the moment of the call. @throws MemfsError `damaged` */
+  /**
+   * Pages of at most 500 entries, a consistent view of the moment of the call. What is returned must be iterated (to the
+   * end or left early): until then it holds a snapshot. @throws MemfsError `damaged`, `closed`
+   */
   scan(range: Range): AsyncIterable<readonly Entry[]>;
   /**
    * Makes the whole batch durable against the death of the process and visible to reads, or throws and changes nothing.
-   * Never waits. @throws MemfsError `no_space`, `io`, `closed`
+   * Never waits. @throws MemfsError `no_space`, `io`, `closed`, `too_large`
    */
   commit(batch: Batch, origin?: Origin): void;
-  /** Removes every key of the space for good (compacted). */
+  /**
+   * Removes every key of the space for good: from the overlay, from LevelDB's tables (compacted), from the redo log.
+   * From the call on, anything else on the space throws `closed`. Again after a failure or a crash: harmless.
+   */
   destroy(): Promise<void>;
 }
 
 /** An open database. One per process and directory. */
 export interface Kv {
-  /** The space with this id (1 to 2^32 − 2). `sealer` is used for everything written or read through it. */
+  /**
+   * The space with this id (1 to 2^32 − 2). `sealer` is used for everything written or read through it.
+   * @throws MemfsError `bad_key` when records of the space are {@link withheld}, `closed`
+   */
   space(id: number, sealer: Sealer): Space;
   /** Space ids with redo records that could not be replayed, because no sealer was known for them at open. */
   withheld(): readonly number[];
   /** Drops the withheld records of a space (its store was deleted). */
   discard(id: number): void;
-  /** Resolves when everything committed before the call survives power loss. */
+  /** Resolves when everything committed before the call survives power loss. @throws MemfsError `no_space`, `io`, `closed` */
   sync(): Promise<void>;
-  /** Resolves when everything committed before the call is in LevelDB. */
+  /**
+   * Resolves when everything committed before the call is in LevelDB. Rejects when LevelDB cannot take it now; it is
+   * tried again in the background all the same. @throws MemfsError `no_space`, `io`, `closed`
+   */
   drain(): Promise<void>;
-  /** True above the soft bound of bytes that LevelDB has not taken yet: stop accepting requests until {@link relieved}. */
+  /**
+   * True above the soft bound of bytes that LevelDB has not taken yet: stop accepting requests until {@link relieved}.
+   * False when LevelDB fails, since waiting would not help then.
+   */
   readonly pressed: boolean;
   /** Resolves when {@link pressed} is false. */
   relieved(): Promise<void>;
-  /** Drains and closes. Idempotent. */
+  /** Drains and closes. What LevelDB could not take stays in the redo log. Idempotent; never rejects for want of space. */
   close(): Promise<void>;
 }

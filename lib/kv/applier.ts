@@ -1,0 +1,243 @@
+/**
+ * Carries committed changes from the overlay to LevelDB in the background. Two overlays: `active` takes commits,
+ * `applying` is on its way; a key overwritten many times before its turn is sealed and written once.
+ */
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Clock } from "../clock.ts";
+import { MemfsError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { encodeCheckpoint } from "./checkpoint.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import type { LevelBatch, LevelDb } from "./leveldb.ts";
+import { OWN_SPACE, physicalKey } from "./key.ts";
+import type { Batch, Key, Range, Sealer } from "./kv.ts";
+import type { Change } from "./overlay.ts";
+import { Overlay } from "./overlay.ts";
+import type { OnPoint } from "./points.ts";
+
+/** Key of the checkpoint in the layer's own space. */
+export const CHECKPOINT_KEY: Key = "checkpoint";
+
+const MIB = 1024 * 1024;
+/** Milliseconds from the first change to its application: long enough to gather, short enough to keep the log small. */
+const DELAY = 100;
+/** Bytes of changes that are applied without delay. */
+const EAGER = MIB;
+/** Operations and bytes per LevelDB batch. */
+const BATCH_OPERATIONS = 1000;
+const BATCH_BYTES = 2 * MIB;
+/** Milliseconds of sealing per turn of the event loop, looked at every few operations. */
+const SLICE = 1;
+const SLICE_OPERATIONS = 16;
+/** Milliseconds between attempts after a failure: doubled from the first to the last. */
+const RETRY_FIRST = 100;
+const RETRY_LAST = 5000;
+
+const EMPTY = Buffer.alloc(0);
+
+export interface ApplierOptions {
+  readonly db: LevelDb;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly onPoint: OnPoint;
+  readonly sealerOf: (space: number) => Sealer;
+  /** The checkpoint to write with the last batch. */
+  readonly checkpoint: (applied: number) => Checkpoint;
+  /** Called when LevelDB has everything up to `applied`. */
+  readonly release: (applied: number) => Promise<void>;
+  /** Called after each attempt, whether it succeeded or failed. */
+  readonly attempted: () => void;
+}
+
+interface Waiter {
+  readonly seq: number;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class Applier {
+  readonly #options: ApplierOptions;
+  #active: Overlay;
+  #applying: Overlay | null = null;
+  #applied: number;
+  #timer: NodeJS.Timeout | null = null;
+  #running: Promise<void> | null = null;
+  #waiters: Waiter[] = [];
+  #failure: MemfsError | null = null;
+  #retryDelay = RETRY_FIRST;
+  #retryNow: (() => void) | null = null;
+  #stopped = false;
+
+  /** Starts from the last checkpoint and what was replayed since; {@link wake} sets it going. */
+  constructor(options: ApplierOptions, from: { applied: number; replayed: Overlay }) {
+    this.#options = options;
+    this.#applied = from.applied;
+    this.#active = from.replayed;
+  }
+
+  /** Bytes of changes that LevelDB does not have yet. */
+  get unapplied(): number {
+    return this.#active.cost + (this.#applying?.cost ?? 0);
+  }
+
+  /** Why LevelDB does not take anything now, or null. */
+  get failure(): MemfsError | null {
+    return this.#failure;
+  }
+
+  /** Takes the changes of a record that is in the log. */
+  put(space: number, batch: Batch, seq: number): void {
+    this.#active.put(space, batch, seq);
+    this.wake();
+  }
+
+  /** Applies soon what there is to apply. No timer lives while there is nothing. */
+  wake(): void {
+    if (this.#running !== null || this.#stopped || !this.#active.touched) return;
+    if (this.#active.cost >= EAGER) this.#start();
+    else this.#timer ??= setTimeout(() => this.#start(), DELAY).unref();
+  }
+
+  /** Undefined: LevelDB knows; null: deleted. */
+  get(space: number, key: Key): Buffer | null | undefined {
+    const value = this.#active.get(space, key);
+    return value !== undefined || this.#applying === null ? value : this.#applying.get(space, key);
+  }
+
+  /** The changes within the range that LevelDB may not have yet, in key order. */
+  changes(space: number, range: Range): Change[] {
+    const found = new Map<Key, Buffer | null>();
+    this.#applying?.collect(space, range, found);
+    this.#active.collect(space, range, found);
+    const up = (a: Change, b: Change): number => (a[0] < b[0] ? -1 : 1);
+    return [...found].sort(range.reverse === true ? (a, b) => up(b, a) : up);
+  }
+
+  /** Forgets changes of a space that is being destroyed; those on their way still reach LevelDB. */
+  drop(space: number): void {
+    this.#active.drop(space);
+  }
+
+  /** Resolves when LevelDB has all records up to `seq`; rejects when an attempt fails (it goes on trying all the same). */
+  drain(seq: number): Promise<void> {
+    if (this.#applied >= seq && this.#applying === null && !this.#active.touched) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ seq, resolve, reject });
+      this.#retryNow?.();
+      this.#start();
+    });
+  }
+
+  /** Writes the checkpoint and releases redo files although there may be nothing to apply. */
+  checkpoint(): void {
+    this.#active.touch();
+    this.#start();
+  }
+
+  /** Ends after the attempt that is running. What is not applied stays in the redo log. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#retryNow?.();
+    await this.#running;
+  }
+
+  #start(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    if (this.#running !== null || this.#stopped) return;
+    this.#running = this.#run().finally(() => {
+      this.#running = null;
+      this.wake();
+    });
+  }
+
+  async #run(): Promise<void> {
+    do {
+      if (this.#applying === null) {
+        this.#applying = this.#active;
+        this.#active = new Overlay();
+      }
+      try {
+        await this.#apply(this.#applying);
+        this.#succeed();
+      } catch (error) {
+        await this.#fail(error);
+      }
+      // Less than this is left to gather again, unless somebody waits for it.
+    } while (!this.#stopped && (this.#applying !== null || this.#active.cost >= EAGER || this.#waiters.length > 0));
+  }
+
+  async #apply(overlay: Overlay): Promise<void> {
+    const { db, onPoint, checkpoint, release } = this.#options;
+    const applied = Math.max(this.#applied, overlay.lastSeq);
+    const changes = overlay.entries();
+    for (let last = false; !last;) {
+      await db.write(async (batch) => {
+        last = await this.#fill(batch, changes);
+        // The checkpoint goes with the last batch: seen on disk, it proves that all before it is there.
+        if (last) batch.put(physicalKey(OWN_SPACE, CHECKPOINT_KEY), encodeCheckpoint(checkpoint(applied)));
+        onPoint("batch");
+      });
+    }
+    onPoint("applied");
+    this.#applied = applied;
+    this.#applying = null;
+    await release(applied);
+  }
+
+  /** Seals changes into the batch until it is full, giving other work a turn every millisecond. True: that was all. */
+  async #fill(batch: LevelBatch, changes: ReturnType<Overlay["entries"]>): Promise<boolean> {
+    const { clock, sealerOf } = this.#options;
+    let sliceEnd = clock.monotonic() + SLICE;
+    let bytes = 0;
+    for (let count = 1; count <= BATCH_OPERATIONS && bytes < BATCH_BYTES; count++) {
+      const next = changes.next();
+      if (next.done === true) return true;
+      const [space, key, value] = next.value;
+      const physical = physicalKey(space, key);
+      if (value === null) batch.del(physical);
+      else batch.put(physical, value.length === 0 ? EMPTY : sealerOf(space).seal(physical, value));
+      bytes += value?.length ?? 0;
+      if (count % SLICE_OPERATIONS === 0 && clock.monotonic() >= sliceEnd) {
+        await nextTurn();
+        sliceEnd = clock.monotonic() + SLICE;
+      }
+    }
+    return false;
+  }
+
+  #succeed(): void {
+    if (this.#failure !== null) this.#options.log.info("database: takes changes again");
+    this.#failure = null;
+    this.#retryDelay = RETRY_FIRST;
+    const done = this.#waiters.filter((waiter) => waiter.seq <= this.#applied);
+    this.#waiters = this.#waiters.filter((waiter) => waiter.seq > this.#applied);
+    for (const waiter of done) waiter.resolve();
+    this.#options.attempted();
+  }
+
+  /** Nothing is lost: the changes stay in the overlay and in the log. Told once, tried again later. */
+  async #fail(error: unknown): Promise<void> {
+    const failure =
+      error instanceof MemfsError ? error : new MemfsError("io", `cannot apply changes: ${String(error)}`);
+    if (this.#failure === null)
+      this.#options.log.error("database: changes wait in the redo log", { error: failure.message });
+    this.#failure = failure;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter.reject(failure);
+    this.#options.attempted();
+    if (this.#stopped) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, this.#retryDelay).unref();
+      this.#retryNow = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#retryNow = null;
+    this.#retryDelay = Math.min(this.#retryDelay * 2, RETRY_LAST);
+  }
+}

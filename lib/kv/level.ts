@@ -1,0 +1,317 @@
+/** The durable key-value store: LevelDB behind a redo log. */
+import { join } from "node:path";
+import type { Clock } from "../clock.ts";
+import { systemClock } from "../clock.ts";
+import { MemfsError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { Applier, CHECKPOINT_KEY } from "./applier.ts";
+import { decodeCheckpoint } from "./checkpoint.ts";
+import type { Withheld } from "./checkpoint.ts";
+import type { Disk } from "./disk.ts";
+import { fullError, systemDisk } from "./disk.ts";
+import type { Format } from "./format.ts";
+import { FORMAT, readFormat, upgradeFormat, writeFormat } from "./format.ts";
+import { MAX_SPACE, OWN_SPACE, physicalKey, spaceStart } from "./key.ts";
+import type { Batch, Entry, Key, Kv, Origin, Range, Sealer, Space } from "./kv.ts";
+import { DATABASE_DIR, REDO_DIR } from "./layout.ts";
+import { LevelDb } from "./leveldb.ts";
+import type { OnPoint } from "./points.ts";
+import { redoNumbers, RedoLog, ROTATE_SIZE } from "./redo-log.ts";
+import { Replay } from "./replay.ts";
+import { scanPages } from "./scan.ts";
+
+const MIB = 1024 * 1024;
+
+/** Bounds on changes that LevelDB has not taken, in bytes: `soft` closes the door, `hard` refuses commits. */
+export interface Bounds {
+  readonly soft: number;
+  readonly hard: number;
+}
+
+export interface LevelKvOptions {
+  /** LevelDB goes to `db` in it, the redo log to `redo`. Created when missing. */
+  readonly dir: string;
+  /** Opens redo records on start; null for a space whose key is not there: its records are withheld. */
+  readonly sealerOf: (space: number) => Sealer | null;
+  readonly log: Logger;
+  readonly clock?: Clock;
+  readonly bounds?: Bounds;
+  /** Bytes after which a new redo file is started. */
+  readonly rotateSize?: number;
+  readonly format?: Format;
+  /** Fault injection for tests. */
+  readonly disk?: Disk;
+  /** Told of the moments at which a crash must lose nothing. */
+  readonly onPoint?: OnPoint;
+}
+
+const BOUNDS: Bounds = Object.freeze({ soft: 16 * MIB, hard: 64 * MIB });
+
+/**
+ * Opens the database and replays the redo log.
+ * @throws MemfsError `locked` when another process has it open; `format_newer`, with nothing changed; `damaged`, naming
+ * what is damaged; `no_space`, `io`
+ */
+export async function openLevelKv(options: LevelKvOptions): Promise<Kv> {
+  const db = await LevelDb.open(join(options.dir, DATABASE_DIR));
+  try {
+    return await open(db, options);
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+}
+
+async function open(db: LevelDb, options: LevelKvOptions): Promise<Kv> {
+  const { log, format = FORMAT, disk = systemDisk, onPoint = () => undefined, clock = systemClock } = options;
+  const dir = join(options.dir, REDO_DIR);
+  const found = await readFormat(db, format);
+  if (found === null) {
+    if (redoNumbers(dir).length > 0) {
+      throw new MemfsError("damaged", `the database of ${dir} is missing or empty; restore the home from a backup`);
+    }
+    await writeFormat(db, format);
+  }
+  const checkpoint = decodeCheckpoint(db.get(physicalKey(OWN_SPACE, CHECKPOINT_KEY)));
+  const replay = new Replay(checkpoint, options.sealerOf);
+  const redo = await RedoLog.open({
+    ...{ dir, checkpoint, disk, log, onPoint, rotateSize: options.rotateSize ?? ROTATE_SIZE },
+    replay: (record, where) => replay.record(record, where),
+  });
+  try {
+    replay.finish();
+    const kv = new LevelKv(
+      { db, redo, replay, log, bounds: options.bounds ?? BOUNDS, onPoint },
+      checkpoint.applied,
+      clock,
+    );
+    if (found !== null && found < format.version) {
+      await kv.drain();
+      await upgradeFormat(db, found, format);
+    }
+    return kv;
+  } catch (error) {
+    await redo.close();
+    throw error;
+  }
+}
+
+interface Parts {
+  readonly db: LevelDb;
+  readonly redo: RedoLog;
+  readonly replay: Replay;
+  readonly log: Logger;
+  readonly bounds: Bounds;
+  readonly onPoint: OnPoint;
+}
+
+class LevelKv implements Kv {
+  readonly #db: LevelDb;
+  readonly #redo: RedoLog;
+  readonly #log: Logger;
+  readonly #bounds: Bounds;
+  readonly #onPoint: OnPoint;
+  readonly #applier: Applier;
+  readonly #sealers = new Map<number, Sealer>();
+  readonly #withheld: Map<number, Withheld>;
+  readonly #destroyed = new Set<number>();
+  #relieved: { readonly promise: Promise<void>; readonly resolve: () => void } | null = null;
+  #closing: Promise<void> | null = null;
+
+  constructor(parts: Parts, applied: number, clock: Clock) {
+    const { db, redo, replay, log, bounds, onPoint } = parts;
+    this.#db = db;
+    this.#redo = redo;
+    this.#log = log;
+    this.#bounds = bounds;
+    this.#onPoint = onPoint;
+    this.#withheld = replay.withheld;
+    for (const [space, sealer] of replay.sealers) if (sealer !== null) this.#sealers.set(space, sealer);
+    const options = {
+      ...{ db, clock, log, onPoint },
+      sealerOf: (space: number) => this.#sealerOf(space),
+      checkpoint: (seq: number) => ({ applied: seq, newestFile: redo.durableFile, withheld: new Map(this.#withheld) }),
+      release: (seq: number) => redo.release(seq),
+      attempted: () => this.#relieve(),
+    };
+    this.#applier = new Applier(options, { applied, replayed: replay.overlay });
+    this.#applier.wake();
+  }
+
+  space(id: number, sealer: Sealer): Space {
+    this.check(OWN_SPACE);
+    if (!Number.isInteger(id) || id <= OWN_SPACE || id > MAX_SPACE) {
+      throw new MemfsError("invalid_argument", `${id} is no space id; it must be from 1 to ${MAX_SPACE}`);
+    }
+    if (this.#withheld.has(id)) {
+      throw new MemfsError(
+        "bad_key",
+        `changes of space ${id} in the redo log could not be opened without its key; restore the key file and restart`,
+      );
+    }
+    this.#sealers.set(id, sealer);
+    return new LevelSpace(this, id, sealer);
+  }
+
+  withheld(): readonly number[] {
+    return [...this.#withheld.keys()];
+  }
+
+  discard(id: number): void {
+    this.check(OWN_SPACE);
+    if (!this.#withheld.delete(id)) return;
+    this.#redo.unwithhold(id);
+    this.#applier.checkpoint();
+  }
+
+  async sync(): Promise<void> {
+    this.check(OWN_SPACE);
+    if (!this.#redo.suspect) {
+      try {
+        await this.#redo.sync();
+        return;
+      } catch (error) {
+        this.#log.error("redo log: sync failed, changes go to the database at once", { error: String(error) });
+      }
+    }
+    // LevelDB syncs for itself what it takes, so what is there is durable whatever the log's own disk blocks say.
+    await this.drain();
+  }
+
+  async drain(): Promise<void> {
+    this.check(OWN_SPACE);
+    await this.#applier.drain(this.#redo.lastSeq);
+  }
+
+  /** Only while waiting helps: when LevelDB fails, requests go on and commits are refused at the hard bound. */
+  get pressed(): boolean {
+    if (this.#db.reopening) return true;
+    return this.#applier.failure === null && this.#applier.unapplied > this.#bounds.soft;
+  }
+
+  relieved(): Promise<void> {
+    if (!this.pressed) return Promise.resolve();
+    if (this.#relieved === null) {
+      let resolve = (): void => undefined;
+      const promise = new Promise<void>((done) => (resolve = done));
+      this.#relieved = { promise, resolve };
+    }
+    return this.#relieved.promise;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** @throws MemfsError `closed` */
+  check(space: number): void {
+    if (this.#closing !== null) throw new MemfsError("closed", "the database is closed; open it again");
+    if (this.#destroyed.has(space))
+      throw new MemfsError("closed", `space ${space} is destroyed; its store was deleted`);
+  }
+
+  get(space: number, key: Key, sealer: Sealer): Buffer | undefined {
+    this.check(space);
+    const recent = this.#applier.get(space, key);
+    if (recent !== undefined) return recent ?? undefined;
+    const physical = physicalKey(space, key);
+    const value = this.#db.get(physical);
+    return value === undefined || value.length === 0 ? value : sealer.open(physical, value);
+  }
+
+  scan(space: number, range: Range, sealer: Sealer): AsyncIterable<readonly Entry[]> {
+    this.check(space);
+    const { gte, lt, reverse = false, limit = Number.MAX_SAFE_INTEGER } = range;
+    const iterator = this.#db.iterator({ gte: physicalKey(space, gte), lt: physicalKey(space, lt), reverse });
+    const changes = this.#applier.changes(space, range);
+    return scanPages({ db: this.#db, iterator, sealer, changes, reverse, limit, check: () => this.check(space) });
+  }
+
+  commit(space: number, sealer: Sealer, change: { batch: Batch; origin: Origin | undefined }): void {
+    this.check(space);
+    if (change.batch.size === 0 && change.origin === undefined) return;
+    if (this.#applier.unapplied >= this.#bounds.hard) throw this.#overfull();
+    const seq = this.#redo.append(space, sealer, change);
+    this.#onPoint("appended");
+    this.#applier.put(space, change.batch, seq);
+  }
+
+  async destroy(space: number): Promise<void> {
+    this.check(OWN_SPACE);
+    this.#destroyed.add(space);
+    this.#withheld.delete(space);
+    this.#redo.unwithhold(space);
+    this.#applier.drop(space);
+    // From here on no record of the space can be written; when the files so far are applied, they are unlinked.
+    this.#redo.rotate();
+    this.#applier.checkpoint();
+    await this.#applier.drain(this.#redo.lastSeq);
+    const range = { gte: spaceStart(space), lt: spaceStart(space + 1) };
+    await this.#db.erase(range, [range.gte, physicalKey(space, LAST_KEY)], () => this.#onPoint("erased"));
+    this.#sealers.delete(space);
+  }
+
+  #sealerOf(space: number): Sealer {
+    const sealer = this.#sealers.get(space);
+    if (sealer === undefined) throw new MemfsError("internal", `no sealer for space ${space}`);
+    return sealer;
+  }
+
+  #overfull(): MemfsError {
+    const failure = this.#applier.failure;
+    if (failure === null) return fullError("the database does not keep up with the redo log");
+    return new MemfsError(failure.code === "no_space" ? "no_space" : "io", failure.message, { cause: failure });
+  }
+
+  #relieve(): void {
+    if (this.pressed) return;
+    this.#relieved?.resolve();
+    this.#relieved = null;
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#applier.drain(this.#redo.lastSeq);
+    } catch (error) {
+      // Nothing is lost: the redo log has it, and the next start applies it.
+      this.#log.warn("database: closed with changes only in the redo log", { error: String(error) });
+    }
+    await this.#applier.stop();
+    this.#relieved?.resolve();
+    this.#relieved = null;
+    await this.#redo.close();
+    await this.#db.close();
+  }
+}
+
+/** Behind every key of a space. */
+const LAST_KEY: Key = "\xff".repeat(64);
+
+class LevelSpace implements Space {
+  readonly id: number;
+  readonly #kv: LevelKv;
+  readonly #sealer: Sealer;
+
+  constructor(kv: LevelKv, id: number, sealer: Sealer) {
+    this.#kv = kv;
+    this.id = id;
+    this.#sealer = sealer;
+  }
+
+  get(key: Key): Buffer | undefined {
+    return this.#kv.get(this.id, key, this.#sealer);
+  }
+
+  scan(range: Range): AsyncIterable<readonly Entry[]> {
+    return this.#kv.scan(this.id, range, this.#sealer);
+  }
+
+  commit(batch: Batch, origin?: Origin): void {
+    this.#kv.commit(this.id, this.#sealer, { batch, origin });
+  }
+
+  destroy(): Promise<void> {
+    return this.#kv.destroy(this.id);
+  }
+}

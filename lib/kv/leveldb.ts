@@ -1,0 +1,219 @@
+/** LevelDB, opened the way memfs needs it, its errors translated. The only file that imports `level`. */
+import { mkdir, statfs } from "node:fs/promises";
+import { Level } from "level";
+import { MemfsError } from "../errors.ts";
+import { fullError } from "./disk.ts";
+
+/** What the Node implementation has and the package's common type leaves out. */
+type NodeLevel = Level<Buffer, Buffer> & {
+  getSync(key: Buffer): Buffer | undefined;
+  compactRange(start: Buffer, end: Buffer): Promise<void>;
+};
+
+/** A batch under construction: operations go to LevelDB's memory one by one (~1 µs each), not in one long turn. */
+export interface LevelBatch {
+  put(key: Buffer, value: Buffer): unknown;
+  del(key: Buffer): unknown;
+}
+
+export type LevelIterator = ReturnType<NodeLevel["iterator"]>;
+
+export interface LevelRange {
+  readonly gte: Buffer;
+  readonly lt: Buffer;
+  readonly reverse?: boolean;
+}
+
+const MIB = 1024 * 1024;
+const OPTIONS = Object.freeze({
+  keyEncoding: "buffer",
+  valueEncoding: "buffer",
+  // Sealed bytes do not compress, and in plain stores snappy would hide bytes from a scan for erased ones.
+  compression: false,
+  cacheSize: 32 * MIB,
+  // Tables are mapped into memory, and what has been touched of them counts as ours: 2 MiB for each open one.
+  maxOpenFiles: 40,
+});
+/** Values that must not be lost with the page cache: LevelDB does not sync a log it has switched away from. */
+const SYNCED = Object.freeze({ sync: true });
+/** Bytes an iterator may hold in memory. */
+const ITERATOR_BYTES = 256 * 1024;
+/** Free bytes below which LevelDB is not given anything: it must not meet a full disk, see {@link LevelDb.write}. */
+const RESERVE = 16 * MIB;
+/** On a small disk the reserve is this part of it. */
+const RESERVE_PART = 16;
+
+export class LevelDb {
+  readonly #dir: string;
+  #db: NodeLevel;
+  #broken = false;
+  #reopening = false;
+  #turn: Promise<void> = Promise.resolve();
+
+  private constructor(dir: string, db: NodeLevel) {
+    this.#dir = dir;
+    this.#db = db;
+  }
+
+  /** @throws MemfsError `locked`, `damaged`, `no_space`, `io` */
+  static async open(dir: string): Promise<LevelDb> {
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    return new LevelDb(dir, await openLevel(dir));
+  }
+
+  /** True while it is being closed and opened again after a failed write: nothing can be read for a moment. */
+  get reopening(): boolean {
+    return this.#reopening;
+  }
+
+  /** @throws MemfsError `damaged`, `io` */
+  get(key: Buffer): Buffer | undefined {
+    try {
+      return this.#db.getSync(key);
+    } catch (error) {
+      throw levelError(this.#dir, error);
+    }
+  }
+
+  /** Sees the database as it is now, whatever is written later. */
+  iterator(range: LevelRange): LevelIterator {
+    try {
+      return this.#db.iterator({ ...range, highWaterMarkBytes: ITERATOR_BYTES } as LevelRange);
+    } catch (error) {
+      throw levelError(this.#dir, error);
+    }
+  }
+
+  async next(iterator: LevelIterator, size: number): Promise<[Buffer, Buffer][]> {
+    try {
+      return (await iterator.nextv(size)) as [Buffer, Buffer][];
+    } catch (error) {
+      throw levelError(this.#dir, error);
+    }
+  }
+
+  /**
+   * Fills a batch and writes it, durably, all or nothing.
+   *
+   * INVARIANT: after a failed write nothing is written until LevelDB has been opened again. It goes on behind the
+   * unfinished record in its log, and on recovery everything behind that is dropped in silence (LevelDB 1.20,
+   * `Writer::EmitPhysicalRecord`).
+   * @throws MemfsError `no_space`, `io`, `damaged`
+   */
+  write(fill: (batch: LevelBatch) => unknown): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#refuseFullDisk(RESERVE);
+      const batch = this.#db.batch();
+      try {
+        await fill(batch);
+        await this.#risk(batch.write(SYNCED));
+      } finally {
+        await batch.close();
+      }
+    });
+  }
+
+  /**
+   * Removes all keys of the range so that their bytes are gone from the files, not only from view. A value written and
+   * deleted within one memtable would stay in a table through any number of compactions: hence first a compaction, and
+   * then sentinels at both ends that make the next ones rewrite every table of the range.
+   */
+  async erase(range: LevelRange, sentinels: readonly Buffer[], onCleared: () => void): Promise<void> {
+    const marker = Buffer.from("erased", "latin1");
+    await this.#compact(range);
+    await this.#inTurn(() => this.#risk(this.#db.clear(range)));
+    onCleared();
+    await this.write((batch) => sentinels.forEach((key) => batch.put(key, marker)));
+    await this.#compact(range);
+    await this.write((batch) => sentinels.forEach((key) => batch.del(key)));
+    await this.#compact(range);
+  }
+
+  async close(): Promise<void> {
+    await this.#turn;
+    await this.#db.close();
+  }
+
+  #compact(range: LevelRange): Promise<void> {
+    return this.#inTurn(() => this.#risk(this.#db.compactRange(range.gte, range.lt)));
+  }
+
+  /** One writer at a time, and none after a failure before the database is open again. */
+  async #inTurn(run: () => Promise<void>): Promise<void> {
+    const before = this.#turn;
+    const turn = before.then(async () => {
+      if (this.#broken) await this.#reopen();
+      await run();
+    });
+    this.#turn = turn.catch(() => undefined);
+    try {
+      await turn;
+    } catch (error) {
+      throw levelError(this.#dir, error);
+    }
+  }
+
+  async #risk(write: Promise<void>): Promise<void> {
+    this.#broken = true;
+    await write;
+    this.#broken = false;
+  }
+
+  /** Opening writes tables from the log: only with room for that is the readable database given up for it. */
+  async #reopen(): Promise<void> {
+    await this.#refuseFullDisk(2 * RESERVE);
+    this.#reopening = true;
+    try {
+      await this.#db.close();
+      this.#db = await openLevel(this.#dir);
+      this.#broken = false;
+    } finally {
+      this.#reopening = false;
+    }
+  }
+
+  async #refuseFullDisk(reserve: number): Promise<void> {
+    const disk = await statfs(this.#dir);
+    const free = disk.bavail * disk.bsize;
+    const total = disk.blocks * disk.bsize;
+    // A filesystem that reports no size at all cannot be asked.
+    if (total > 0 && free < Math.min(reserve, total / RESERVE_PART)) throw fullError(`cannot write to ${this.#dir}`);
+  }
+}
+
+async function openLevel(dir: string): Promise<NodeLevel> {
+  const db = new Level<Buffer, Buffer>(dir, OPTIONS) as NodeLevel;
+  try {
+    await db.open();
+    return db;
+  } catch (error) {
+    throw levelError(dir, error);
+  }
+}
+
+const CAUSES = [
+  [/LEVEL_LOCKED/, "locked"],
+  [/LEVEL_CORRUPTION|does not exist \(create_if_missing|missing files/, "damaged"],
+  [/No space left on device|Disk quota exceeded|File too large/, "no_space"],
+] as const;
+
+const SAYS = Object.freeze({
+  locked: "is in use by another process; stop that daemon (memfs daemon stop) or use another MEMFS_HOME",
+  damaged: "is damaged; restore the home from a backup",
+  no_space: "cannot be written: no space left; free some space on the disk",
+  io: "cannot be read or written; check the disk",
+});
+
+function levelError(dir: string, error: unknown): MemfsError {
+  if (error instanceof MemfsError) return error;
+  const text = causes(error);
+  const code = CAUSES.find(([pattern]) => pattern.test(text))?.[1] ?? "io";
+  return new MemfsError(code, `the database in ${dir} ${SAYS[code]}`, { cause: error });
+}
+
+/** Codes and messages of an error and its causes; the binding's reason is the innermost. */
+function causes(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = "code" in error ? String(error.code) : "";
+  return `${code} ${error.message} ${error.cause === undefined ? "" : causes(error.cause)}`;
+}

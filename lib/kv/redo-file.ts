@@ -1,0 +1,249 @@
+/**
+ * One redo file, `NNNNNNNN.log`: a header, then records with consecutive sequence numbers.
+ *
+ * ```
+ *  0 8 bytes "memfsred"     16 u64 sequence number of the first record
+ *  8 u32 format version     24 u32 salt: where the records' checksums start
+ * 12 u32 number of the file 28 u32 CRC-32 of bytes 0 to 27
+ * ```
+ * The salt differs in each file, so that bytes of another redo file (kept as a memory in a store that is not sealed, or
+ * left in a reused disk block) are never taken for records of this one.
+ */
+import { randomInt } from "node:crypto";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { crc32 } from "node:zlib";
+import { MemfsError } from "../errors.ts";
+import type { Disk } from "./disk.ts";
+import { diskError, fullError } from "./disk.ts";
+import type { RedoRecord } from "./redo-record.ts";
+import { RECORD_HEADER_SIZE, readRecord, readUint64, writeUint64 } from "./redo-record.ts";
+
+export const FILE_HEADER_SIZE = 32;
+/** Version of the file header and of the record framing. */
+const FILE_FORMAT = 1;
+const MAGIC = Buffer.from("memfsred", "latin1");
+const AT_FORMAT = 8;
+const AT_NUMBER = 12;
+const AT_FIRST_SEQ = 16;
+const AT_SALT = 24;
+const AT_CRC = 28;
+
+export function redoPath(dir: string, number: number): string {
+  return join(dir, `${String(number).padStart(8, "0")}.log`);
+}
+
+/** The number in a redo file's name, or null for another name. */
+export function redoNumber(name: string): number | null {
+  return /^\d{8,}\.log$/.test(name) ? Number(name.slice(0, -".log".length)) : null;
+}
+
+/** What reading a redo file from end to end found. */
+export interface ReadResult {
+  readonly firstSeq: number;
+  /** `firstSeq - 1` when there is no record. */
+  readonly lastSeq: number;
+  readonly salt: number;
+  /** Where the last whole record ends. */
+  readonly end: number;
+  /** Bytes behind `end`: the beginning of a record that never got its answer. */
+  readonly torn: number;
+}
+
+/**
+ * Reads a redo file and calls `visit` with each record in order. Null: the file was torn while its header was written.
+ * A record that ends early is torn when nothing valid follows it.
+ * @throws MemfsError `damaged` when something valid follows, naming file and offset; `format_newer`
+ */
+export function readRedoFile(path: string, number: number, visit: (record: RedoRecord) => void): ReadResult | null {
+  const bytes = readFileSync(path);
+  const header = readFileHeader(bytes, path, number);
+  if (header === null) return null;
+  let seq = header.firstSeq;
+  let end = FILE_HEADER_SIZE;
+  for (;;) {
+    const record = readRecord(bytes, end, header.salt);
+    if (record === null) break;
+    if (record.seq !== seq) throw damaged(path, end, `holds record ${record.seq} where ${seq} belongs`);
+    visit(record);
+    seq++;
+    end += RECORD_HEADER_SIZE + record.payload.length;
+  }
+  refuseHole(bytes, { path, end, salt: header.salt });
+  return { ...header, lastSeq: seq - 1, end, torn: bytes.length - end };
+}
+
+/** A crash can only cut the log short. Valid data behind a bad record means that something else damaged it. */
+function refuseHole(bytes: Buffer, at: { path: string; end: number; salt: number }): void {
+  for (let offset = at.end + 1; offset + RECORD_HEADER_SIZE <= bytes.length; offset++) {
+    if (readRecord(bytes, offset, at.salt) !== null)
+      throw damaged(at.path, at.end, "holds a bad record before good ones");
+  }
+}
+
+function readFileHeader(bytes: Buffer, path: string, number: number): { firstSeq: number; salt: number } | null {
+  const whole = bytes.length >= FILE_HEADER_SIZE;
+  if (!whole || bytes.readUInt32BE(AT_CRC) !== crc32(bytes.subarray(0, AT_CRC))) {
+    // A power loss can leave the size without the bytes. Anything else longer than a header once had a good one.
+    if (bytes.length <= FILE_HEADER_SIZE || bytes.every((byte) => byte === 0)) return null;
+    throw damaged(path, 0, "has a bad header");
+  }
+  if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) throw damaged(path, 0, "is not a redo file");
+  const format = bytes.readUInt32BE(AT_FORMAT);
+  if (format > FILE_FORMAT) {
+    throw new MemfsError(
+      "format_newer",
+      `redo file ${path} has format ${format}, this memfs knows ${FILE_FORMAT}; use a newer memfs`,
+    );
+  }
+  if (bytes.readUInt32BE(AT_NUMBER) !== number) throw damaged(path, 0, "bears another file's number");
+  return { firstSeq: readUint64(bytes, AT_FIRST_SEQ), salt: bytes.readUInt32BE(AT_SALT) };
+}
+
+/** `damaged`, with the place and the way out. */
+export function damaged(path: string, offset: number, what: string): MemfsError {
+  return new MemfsError(
+    "damaged",
+    `redo file ${path} ${what} at offset ${offset}; restore the home from a backup, or move the file away and lose its changes`,
+    { detail: { file: path, offset } },
+  );
+}
+
+/** A redo file open for appending. One writer. */
+export class RedoFile {
+  readonly path: string;
+  readonly number: number;
+  readonly firstSeq: number;
+  readonly salt: number;
+  /** Spaces with records in this file that could not be opened: the file stays until they are discarded or applied. */
+  readonly withheld = new Set<number>();
+  readonly #disk: Disk;
+  #fd: number;
+  #end: number;
+  #lastSeq: number;
+  #tail = false;
+  #syncing: Promise<void> | null = null;
+
+  private constructor(fd: number, disk: Disk, state: { path: string; number: number } & Omit<ReadResult, "torn">) {
+    this.#fd = fd;
+    this.#disk = disk;
+    this.path = state.path;
+    this.number = state.number;
+    this.firstSeq = state.firstSeq;
+    this.salt = state.salt;
+    this.#end = state.end;
+    this.#lastSeq = state.lastSeq;
+  }
+
+  /** A new, empty file. Its directory entry is not durable yet. @throws MemfsError `no_space`, `io` */
+  static create(dir: string, disk: Disk, first: { number: number; seq: number }): RedoFile {
+    const path = redoPath(dir, first.number);
+    const salt = randomInt(2 ** 32);
+    const header = Buffer.alloc(FILE_HEADER_SIZE);
+    header.set(MAGIC);
+    header.writeUInt32BE(FILE_FORMAT, AT_FORMAT);
+    header.writeUInt32BE(first.number, AT_NUMBER);
+    writeUint64(header, first.seq, AT_FIRST_SEQ);
+    header.writeUInt32BE(salt, AT_SALT);
+    header.writeUInt32BE(crc32(header.subarray(0, AT_CRC)), AT_CRC);
+    let fd: number;
+    try {
+      fd = openSync(path, "w", 0o600);
+    } catch (error) {
+      throw diskError(`cannot create redo file ${path}`, error);
+    }
+    const state = { path, number: first.number, firstSeq: first.seq, lastSeq: first.seq - 1, salt, end: 0 };
+    const file = new RedoFile(fd, disk, state);
+    try {
+      file.#write(header);
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+    return file;
+  }
+
+  /** The file as it was read, cut where the last whole record ends. @throws MemfsError `io` */
+  static reopen(path: string, disk: Disk, state: ReadResult & { number: number }): RedoFile {
+    let fd: number;
+    try {
+      fd = openSync(path, "r+");
+      if (state.torn > 0) disk.truncate(fd, state.end);
+    } catch (error) {
+      throw diskError(`cannot open redo file ${path}`, error);
+    }
+    return new RedoFile(fd, disk, { ...state, path });
+  }
+
+  /** Bytes of header and whole records. */
+  get size(): number {
+    return this.#end;
+  }
+
+  get lastSeq(): number {
+    return this.#lastSeq;
+  }
+
+  /** Appends one record, or throws and leaves the log as it was. @throws MemfsError `no_space`, `io` */
+  append(record: Buffer, seq: number): void {
+    this.#write(record);
+    this.#lastSeq = seq;
+  }
+
+  /** Makes what has been appended survive power loss. Throws the error of the system. */
+  async datasync(): Promise<void> {
+    const run = this.#disk.datasync(this.#fd);
+    const done = run.catch(() => undefined);
+    this.#syncing = done;
+    await run;
+  }
+
+  /** Idempotent; waits for a running {@link datasync}, which uses the descriptor. */
+  async close(): Promise<void> {
+    await this.#syncing;
+    if (this.#fd < 0) return;
+    closeSync(this.#fd);
+    this.#fd = -1;
+  }
+
+  #write(bytes: Buffer): void {
+    this.trim();
+    let written: number;
+    try {
+      written = this.#disk.write(this.#fd, bytes, this.#end);
+    } catch (error) {
+      this.#tail = true;
+      this.#tryTrim();
+      throw diskError(`cannot write redo file ${this.path}`, error);
+    }
+    if (written !== bytes.length) {
+      this.#tail = true;
+      this.#tryTrim();
+      throw fullError(`cannot write redo file ${this.path}`);
+    }
+    this.#end += bytes.length;
+  }
+
+  /**
+   * INVARIANT: nothing is appended while bytes of a refused record may stand behind the end. If that record is whole on
+   * the disk, a crash would bring back a change whose caller was told that it failed; so the log stays shut until the
+   * cut succeeds. @throws MemfsError `io`
+   */
+  trim(): void {
+    if (!this.#tail) return;
+    try {
+      this.#disk.truncate(this.#fd, this.#end);
+      this.#tail = false;
+    } catch (error) {
+      throw diskError(`cannot cut redo file ${this.path} back to its last good record`, error);
+    }
+  }
+
+  #tryTrim(): void {
+    try {
+      this.trim();
+    } catch {
+      // The write's own error is the one to report; the next append tries the cut again before anything else.
+    }
+  }
+}

@@ -1,0 +1,286 @@
+/**
+ * The redo log: a sequence of files of which the newest is appended to. It is the authority on what was acknowledged;
+ * LevelDB follows. A file is unlinked when LevelDB has every record of it.
+ */
+import { readdirSync, unlinkSync } from "node:fs";
+import { mkdir, unlink } from "node:fs/promises";
+import { syncDirectory } from "../atomic-file.ts";
+import { MemfsError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import type { Disk } from "./disk.ts";
+import { diskError } from "./disk.ts";
+import type { Batch, Origin, Sealer } from "./kv.ts";
+import type { OnPoint } from "./points.ts";
+import type { ReadResult } from "./redo-file.ts";
+import { damaged, FILE_HEADER_SIZE, readRedoFile, RedoFile, redoNumber, redoPath } from "./redo-file.ts";
+import type { RedoRecord } from "./redo-record.ts";
+import { RecordEncoder } from "./redo-record.ts";
+
+/** A file above this size (bytes) gets no more records. */
+export const ROTATE_SIZE = 16 * 1024 * 1024;
+/** After a failed rotation the old file grows by this much (bytes) before the next attempt. */
+const ROTATE_RETRY = 1024 * 1024;
+
+export interface RedoLogOptions {
+  readonly dir: string;
+  readonly checkpoint: Checkpoint;
+  readonly disk: Disk;
+  readonly log: Logger;
+  readonly rotateSize: number;
+  readonly onPoint: OnPoint;
+  /** Called with every record of every file, in order. True: LevelDB needs it and it cannot be opened, so keep its file. */
+  readonly replay: (record: RedoRecord, where: { path: string }) => boolean;
+}
+
+interface Read extends ReadResult {
+  readonly number: number;
+  readonly path: string;
+  readonly withheld: ReadonlySet<number>;
+}
+
+/** Numbers of the redo files in `dir`, ascending; none when the directory does not exist. */
+export function redoNumbers(dir: string): number[] {
+  let names: string[];
+  try {
+    names = readdirSync(dir);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    throw diskError(`cannot read ${dir}`, error);
+  }
+  const numbers = names.map(redoNumber).filter((number) => number !== null);
+  return numbers.sort((a, b) => a - b);
+}
+
+export class RedoLog {
+  readonly #options: RedoLogOptions;
+  readonly #encoder = new RecordEncoder();
+  /** Ascending; the last is appended to. */
+  readonly #files: RedoFile[] = [];
+  #rotateAt: number;
+  #lastSeq: number;
+  /** Records up to this number survive power loss, in the log or in LevelDB. */
+  #durableSeq: number;
+  /** Number of the newest file whose directory entry survives power loss. */
+  #durableFile: number;
+  /** Records up to this number were in the log when a datasync failed: only LevelDB can make them durable now. */
+  #suspectSeq = 0;
+  #running: Promise<void> | null = null;
+  #next: Promise<void> | null = null;
+
+  private constructor(options: RedoLogOptions) {
+    this.#options = options;
+    this.#rotateAt = options.rotateSize;
+    this.#lastSeq = options.checkpoint.applied;
+    this.#durableSeq = options.checkpoint.applied;
+    this.#durableFile = options.checkpoint.newestFile;
+  }
+
+  /**
+   * Reads all files, calls `replay` with every record, and is ready to append.
+   * @throws MemfsError `damaged` when a record that LevelDB needs is bad or missing; `format_newer`, `no_space`, `io`
+   */
+  static async open(options: RedoLogOptions): Promise<RedoLog> {
+    await mkdir(options.dir, { recursive: true, mode: 0o700 });
+    const log = new RedoLog(options);
+    const reads = log.#read();
+    for (const read of reads) {
+      const file = RedoFile.reopen(read.path, options.disk, read);
+      for (const space of read.withheld) file.withheld.add(space);
+      log.#files.push(file);
+      log.#lastSeq = Math.max(log.#lastSeq, read.lastSeq);
+    }
+    const newest = log.#files.at(-1);
+    // After a power loss LevelDB may know records that the log lost: numbers go on behind them, in a file of their own.
+    if (newest === undefined || newest.lastSeq !== log.#lastSeq || newest.size >= options.rotateSize) log.#addFile();
+    await syncDirectory(options.dir);
+    log.#durableFile = log.#newest().number;
+    return log;
+  }
+
+  /** Sequence number of the newest record, 0 when there never was one. */
+  get lastSeq(): number {
+    return this.#lastSeq;
+  }
+
+  /** See {@link Checkpoint.newestFile}. */
+  get durableFile(): number {
+    return this.#durableFile;
+  }
+
+  /** True when records wait for LevelDB to make them durable, because the log's own datasync failed. */
+  get suspect(): boolean {
+    return this.#suspectSeq > this.#durableSeq;
+  }
+
+  /** Appends one record and returns its number; or throws and changes nothing. @throws MemfsError `no_space`, `io`, `too_large` */
+  append(space: number, sealer: Sealer, change: { batch: Batch; origin: Origin | undefined }): number {
+    if (this.#newest().size >= this.#rotateAt) this.#tryRotate();
+    const file = this.#newest();
+    const seq = this.#lastSeq + 1;
+    const { batch, origin } = change;
+    file.append(this.#encoder.encode({ space, seq, salt: file.salt, sealer, batch, origin }), seq);
+    this.#lastSeq = seq;
+    return seq;
+  }
+
+  /** Starts a new file, so that the present one can be unlinked once applied. @throws MemfsError `no_space`, `io` */
+  rotate(): void {
+    const old = this.#newest();
+    if (old.size <= FILE_HEADER_SIZE) return;
+    old.trim();
+    this.#addFile();
+    this.#rotateAt = this.#options.rotateSize;
+    // The sooner the old file is durable, the smaller the chance that a power loss tears it with records behind it.
+    void this.sync().catch((error: unknown) => this.#warn("redo log: sync failed", error));
+  }
+
+  /**
+   * Resolves when all records appended before the call survive power loss. Callers share: who comes while a datasync runs
+   * waits for the next one, which may not have seen its record yet.
+   * @throws MemfsError `no_space`, `io`; the records are then {@link suspect}
+   */
+  sync(): Promise<void> {
+    if (this.#durableSeq >= this.#lastSeq) return Promise.resolve();
+    if (this.#next !== null) return this.#next;
+    if (this.#running === null) return this.#startSync();
+    this.#next = this.#running
+      .catch(() => undefined)
+      .then(() => {
+        this.#next = null;
+        return this.#startSync();
+      });
+    return this.#next;
+  }
+
+  /** LevelDB has every record up to `seq`, durably: unlinks the files that nobody needs any more. */
+  async release(seq: number): Promise<void> {
+    this.#durableSeq = Math.max(this.#durableSeq, seq);
+    for (const file of this.#files.slice(0, -1)) {
+      if (file.lastSeq > seq || file.withheld.size > 0) continue;
+      this.#options.onPoint("unlink");
+      await file.close();
+      await unlink(file.path);
+      this.#files.splice(this.#files.indexOf(file), 1);
+    }
+  }
+
+  /** The records of this space that could not be opened need not be kept any longer. */
+  unwithhold(space: number): void {
+    for (const file of this.#files) file.withheld.delete(space);
+  }
+
+  async close(): Promise<void> {
+    await this.#next?.catch(() => undefined);
+    await this.#running?.catch(() => undefined);
+    for (const file of this.#files) await file.close();
+  }
+
+  #newest(): RedoFile {
+    const file = this.#files.at(-1);
+    if (file === undefined) throw new MemfsError("closed", "the redo log is not open");
+    return file;
+  }
+
+  #tryRotate(): void {
+    try {
+      this.rotate();
+    } catch (error) {
+      this.#rotateAt = this.#newest().size + ROTATE_RETRY;
+      this.#warn("redo log: cannot start a new file, the old one goes on", error);
+    }
+  }
+
+  #warn(message: string, error: unknown): void {
+    this.#options.log.warn(message, { error: String(error) });
+  }
+
+  #addFile(): void {
+    const { dir, disk, onPoint } = this.#options;
+    const number = Math.max(this.#files.at(-1)?.number ?? 0, this.#options.checkpoint.newestFile) + 1;
+    const file = RedoFile.create(dir, disk, { number, seq: this.#lastSeq + 1 });
+    this.#files.push(file);
+    onPoint("rotated");
+  }
+
+  #startSync(): Promise<void> {
+    const run = this.#syncFiles().finally(() => {
+      this.#running = null;
+    });
+    this.#running = run;
+    return run;
+  }
+
+  async #syncFiles(): Promise<void> {
+    const through = this.#lastSeq;
+    const newest = this.#newest();
+    try {
+      // Files in order: a later record must not become durable with an earlier one missing.
+      for (const file of [...this.#files]) {
+        if (file.lastSeq > this.#durableSeq && file.firstSeq <= through) await file.datasync();
+      }
+      if (newest.number > this.#durableFile) {
+        await syncDirectory(this.#options.dir);
+        this.#durableFile = newest.number;
+      }
+    } catch (error) {
+      // The kernel marks pages clean although their write failed, so a second datasync would claim what is not true.
+      this.#suspectSeq = through;
+      this.#rotateAt = 0;
+      throw diskError(`cannot sync redo file ${newest.path}`, error);
+    }
+    this.#durableSeq = Math.max(this.#durableSeq, through);
+  }
+
+  #read(): Read[] {
+    const { dir, checkpoint, replay } = this.#options;
+    const numbers = redoNumbers(dir);
+    if ((numbers.at(-1) ?? 0) < checkpoint.newestFile) throw missing(dir, checkpoint.newestFile);
+    const reads: Read[] = [];
+    for (const number of numbers) {
+      const path = redoPath(dir, number);
+      const withheld = new Set<number>();
+      const previous = reads.at(-1);
+      const result = readRedoFile(path, number, (record) => {
+        if (previous !== undefined && previous.torn > 0) throw damaged(previous.path, previous.end, "is cut short");
+        if (replay(record, { path })) withheld.add(record.space);
+      });
+      if (result === null) {
+        // Only the newest file can be torn in its header; it never held a record.
+        if (number !== numbers.at(-1)) throw damaged(path, 0, "has no header");
+        this.#reportCut(path, 0);
+        continue;
+      }
+      if (!follows(result, previous, checkpoint)) {
+        // Power loss took the end of a file that was just left, before the first record of the next one was written.
+        const bare = result.lastSeq < result.firstSeq && number === numbers.at(-1);
+        if (!bare || previous?.number !== number - 1) throw missing(dir, number - 1);
+        this.#reportCut(path, FILE_HEADER_SIZE);
+        unlinkSync(path);
+        continue;
+      }
+      if (result.torn > 0) this.#reportCut(path, result.torn);
+      reads.push({ ...result, number, path, withheld });
+    }
+    return reads;
+  }
+
+  #reportCut(path: string, bytes: number): void {
+    this.#options.log.warn("redo log: the last record was never finished and is cut off", { file: path, bytes });
+  }
+}
+
+/** True unless a record that LevelDB needs is missing between the files: numbers may only jump over applied records. */
+function follows(read: ReadResult, previous: Read | undefined, checkpoint: Checkpoint): boolean {
+  if (previous !== undefined && read.firstSeq <= previous.lastSeq) return false;
+  return read.firstSeq === (previous?.lastSeq ?? -1) + 1 || read.firstSeq <= checkpoint.applied + 1;
+}
+
+function missing(dir: string, number: number): MemfsError {
+  const path = redoPath(dir, number);
+  return new MemfsError(
+    "damaged",
+    `redo file ${path} is missing and holds changes that the database needs; restore it or the home from a backup`,
+    { detail: { file: path } },
+  );
+}

@@ -1,0 +1,181 @@
+/**
+ * One redo record: a fixed header in the clear, then the sealed payload (the reply of the request, then the operations).
+ * The header is the context of the seal, so a payload cannot be moved under another header.
+ *
+ * ```
+ *  0 u32 length of the payload        16 u64 sequence number
+ *  4 u32 CRC-32 of all that follows   24 u64 connection of the request, 0 if none
+ *  8 u8  record format                32 u64 FUSE unique of the request
+ *  9 u8  flags, 0                     40 u32 bytes of the reply in the payload
+ * 10 u16 0                            44 u32 number of operations
+ * 12 u32 space                        48 payload
+ * ```
+ * An operation is u32 key length, u32 value length (all ones: delete), key, value. All integers are big-endian.
+ */
+import { crc32 } from "node:zlib";
+import { MemfsError } from "../errors.ts";
+import type { Batch, Key, Origin, Sealer } from "./kv.ts";
+
+export const RECORD_HEADER_SIZE = 48;
+/** Format written into each record; a reader knows all up to it. */
+export const RECORD_FORMAT = 1;
+/** Largest payload, before sealing: far above any commit, far below what the length field could not hold. */
+const MAX_PAYLOAD = 512 * 1024 * 1024;
+
+const AT_CRC = 4;
+const AT_FORMAT = 8;
+const AT_SPACE = 12;
+const AT_SEQ = 16;
+const AT_CONNECTION = 24;
+const AT_UNIQUE = 32;
+const AT_REPLY = 40;
+const AT_OPERATIONS = 44;
+
+const OPERATION_HEADER_SIZE = 8;
+const DELETE = 0xffff_ffff;
+const TWO_32 = 0x1_0000_0000;
+/** Buffers kept between commits; larger ones, of rare large commits, are given back. */
+const KEPT_BUFFER = 256 * 1024;
+
+/** A record as it stands in the log, its payload still sealed. */
+export interface RedoRecord {
+  readonly space: number;
+  readonly seq: number;
+  readonly origin: Origin;
+  readonly replyLength: number;
+  readonly operations: number;
+  /** The authenticated part of the header. */
+  readonly context: Buffer;
+  readonly payload: Buffer;
+}
+
+export interface RecordInput {
+  readonly space: number;
+  readonly seq: number;
+  /** Start value of the checksum, different in each file: see `redo-file.ts`. */
+  readonly salt: number;
+  readonly sealer: Sealer;
+  readonly batch: Batch;
+  readonly origin: Origin | undefined;
+}
+
+export function writeUint64(buffer: Buffer, value: number, offset: number): void {
+  buffer.writeUInt32BE(Math.floor(value / TWO_32), offset);
+  buffer.writeUInt32BE(value >>> 0, offset + 4);
+}
+
+export function readUint64(buffer: Buffer, offset: number): number {
+  return buffer.readUInt32BE(offset) * TWO_32 + buffer.readUInt32BE(offset + 4);
+}
+
+/** Builds records in buffers of its own, so that a commit leaves no garbage but the sealed payload. */
+export class RecordEncoder {
+  #plain: Buffer = Buffer.allocUnsafeSlow(KEPT_BUFFER);
+  #record: Buffer = Buffer.allocUnsafeSlow(KEPT_BUFFER);
+
+  /** The record's bytes, valid until the next call. @throws MemfsError `too_large` */
+  encode(input: RecordInput): Buffer {
+    const reply = input.origin?.reply;
+    const plain = this.#encodePayload(input.batch, reply);
+    this.#record = resized(this.#record, RECORD_HEADER_SIZE + plain.length + 64);
+    const header = this.#record;
+    header[AT_FORMAT] = RECORD_FORMAT;
+    header[AT_FORMAT + 1] = 0;
+    header.writeUInt16BE(0, AT_FORMAT + 2);
+    header.writeUInt32BE(input.space, AT_SPACE);
+    writeUint64(header, input.seq, AT_SEQ);
+    writeUint64(header, input.origin?.connection ?? 0, AT_CONNECTION);
+    header.writeUInt32BE(input.origin?.uniqueHigh ?? 0, AT_UNIQUE);
+    header.writeUInt32BE(input.origin?.uniqueLow ?? 0, AT_UNIQUE + 4);
+    header.writeUInt32BE(reply?.length ?? 0, AT_REPLY);
+    header.writeUInt32BE(input.batch.size, AT_OPERATIONS);
+
+    const sealed = input.sealer.seal(header.subarray(AT_FORMAT, RECORD_HEADER_SIZE), plain);
+    const size = RECORD_HEADER_SIZE + sealed.length;
+    if (size > this.#record.length) {
+      this.#record = Buffer.concat([header.subarray(0, RECORD_HEADER_SIZE), sealed], size);
+    } else {
+      this.#record.set(sealed, RECORD_HEADER_SIZE);
+    }
+    const record = this.#record.subarray(0, size);
+    record.writeUInt32BE(sealed.length, 0);
+    record.writeUInt32BE(crc32(record.subarray(AT_FORMAT), input.salt), AT_CRC);
+    return record;
+  }
+
+  #encodePayload(batch: Batch, reply: Uint8Array | undefined): Buffer {
+    let size = reply?.length ?? 0;
+    for (const [key, value] of batch) size += OPERATION_HEADER_SIZE + key.length + (value?.length ?? 0);
+    if (size > MAX_PAYLOAD) {
+      throw new MemfsError("too_large", `a commit of ${size} bytes is too large; the limit is ${MAX_PAYLOAD}`);
+    }
+    const plain = (this.#plain = resized(this.#plain, size));
+    let at = 0;
+    if (reply !== undefined) {
+      plain.set(reply, 0);
+      at = reply.length;
+    }
+    for (const [key, value] of batch) {
+      plain.writeUInt32BE(key.length, at);
+      plain.writeUInt32BE(value === null ? DELETE : value.length, at + 4);
+      at += OPERATION_HEADER_SIZE;
+      at += plain.write(key, at, "latin1");
+      if (value !== null) {
+        plain.set(value, at);
+        at += value.length;
+      }
+    }
+    return plain.subarray(0, size);
+  }
+}
+
+function resized(buffer: Buffer, size: number): Buffer {
+  if (size > KEPT_BUFFER) return buffer.length >= size ? buffer : Buffer.allocUnsafeSlow(size);
+  return buffer.length === KEPT_BUFFER ? buffer : Buffer.allocUnsafeSlow(KEPT_BUFFER);
+}
+
+/** The record at `offset`, or null when what stands there is not a whole record with the right checksum. */
+export function readRecord(bytes: Buffer, offset: number, salt: number): RedoRecord | null {
+  if (bytes.length - offset < RECORD_HEADER_SIZE) return null;
+  if (bytes[offset + AT_FORMAT] !== RECORD_FORMAT || bytes[offset + AT_FORMAT + 1] !== 0) return null;
+  const length = bytes.readUInt32BE(offset);
+  const end = offset + RECORD_HEADER_SIZE + length;
+  if (end > bytes.length) return null;
+  if (crc32(bytes.subarray(offset + AT_FORMAT, end), salt) !== bytes.readUInt32BE(offset + AT_CRC)) return null;
+  return {
+    space: bytes.readUInt32BE(offset + AT_SPACE),
+    seq: readUint64(bytes, offset + AT_SEQ),
+    origin: {
+      connection: readUint64(bytes, offset + AT_CONNECTION),
+      uniqueHigh: bytes.readUInt32BE(offset + AT_UNIQUE),
+      uniqueLow: bytes.readUInt32BE(offset + AT_UNIQUE + 4),
+    },
+    replyLength: bytes.readUInt32BE(offset + AT_REPLY),
+    operations: bytes.readUInt32BE(offset + AT_OPERATIONS),
+    context: bytes.subarray(offset + AT_FORMAT, offset + RECORD_HEADER_SIZE),
+    payload: bytes.subarray(offset + RECORD_HEADER_SIZE, end),
+  };
+}
+
+/** What a record says, opened. @throws MemfsError `damaged` when the seal or the framing of the operations is broken. */
+export function openRecord(record: RedoRecord, sealer: Sealer): { readonly reply: Buffer; readonly batch: Batch } {
+  const plain = sealer.open(record.context, record.payload);
+  const batch = new Map<Key, Buffer | null>();
+  let at = record.replyLength;
+  for (let i = 0; i < record.operations; i++) {
+    if (at + OPERATION_HEADER_SIZE > plain.length) throw badFraming(record);
+    const keyEnd = at + OPERATION_HEADER_SIZE + plain.readUInt32BE(at);
+    const valueLength = plain.readUInt32BE(at + 4);
+    const end = valueLength === DELETE ? keyEnd : keyEnd + valueLength;
+    if (end > plain.length) throw badFraming(record);
+    const key = plain.toString("latin1", at + OPERATION_HEADER_SIZE, keyEnd);
+    batch.set(key, valueLength === DELETE ? null : plain.subarray(keyEnd, end));
+    at = end;
+  }
+  if (at !== plain.length) throw badFraming(record);
+  return { reply: plain.subarray(0, record.replyLength), batch };
+}
+
+function badFraming(record: RedoRecord): MemfsError {
+  return new MemfsError("damaged", `redo record ${record.seq} does not hold the operations it announces`);
+}
