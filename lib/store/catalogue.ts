@@ -190,8 +190,8 @@ export class Catalogue {
     const { space } = this.#record(id);
     const keys = await this.#options.keyring.load(space);
     const describe = (): { info: StoreInfo; policy: Policy } => this.#record(id);
-    const store = new Store({ ...this.#storeOptions(space, keys), describe });
-    await store.dropOrphans({ actor: { type: "user", userId: "memfs" } });
+    const store = new Store({ ...this.#storeOptions(space, keys), describe, sync: () => this.#options.kv.sync() });
+    await store.dropOrphans();
     return store;
   }
 

@@ -4,10 +4,8 @@
  * The sizes and the table below are part of the storage format: changing them stores old content again, it loses nothing.
  */
 
-/** Content up to this many bytes is stored as one value. */
-export const INLINE_BYTES = 8 * 1024;
-/** Content up to this size is cut into small chunks (4 KiB on average), larger content into large ones (64 KiB). */
-const SMALL_LIMIT = 1024 * 1024;
+/** Chunks that start below this offset are small (about 4 KiB on average), later ones large (about 64 KiB). */
+const SMALL_UNTIL = 1024 * 1024;
 
 interface ChunkSizes {
   readonly min: number;
@@ -36,22 +34,70 @@ function gearTable(): Int32Array {
   return table;
 }
 
-/** Views of consecutive chunks that make up `content`. */
-export function* chunksOf(content: Buffer): Generator<Buffer> {
-  const sizes = content.length <= SMALL_LIMIT ? SMALL : LARGE;
-  for (let start = 0; start < content.length; ) {
-    const end = cut(content, start, sizes);
-    yield content.subarray(start, end);
-    start = end;
-  }
-}
+/** Cuts a stream into chunks. Bytes are copied in; a chunk handed out is the caller's. */
+export class Chunker {
+  #start: number;
+  #tail = Buffer.allocUnsafeSlow(SMALL.max);
+  #length = 0;
+  #scanned = 0;
+  #hash = 0;
 
-function cut(content: Buffer, start: number, sizes: ChunkSizes): number {
-  const end = Math.min(start + sizes.max, content.length);
-  let hash = 0;
-  for (let at = start + sizes.min; at < end; at++) {
-    hash = ((hash << 1) + (GEAR[content[at] ?? 0] ?? 0)) | 0;
-    if ((hash & sizes.mask) === 0) return at + 1;
+  /** @param start offset in the content at which the next chunk begins */
+  constructor(start: number) {
+    this.#start = start;
   }
-  return end;
+
+  /** Bytes after the last cut: a view, valid until the next call of {@link push}. */
+  get tail(): Buffer {
+    return this.#tail.subarray(0, this.#length);
+  }
+
+  /** Takes all of `bytes` and hands every finished chunk to `cut`. */
+  push(bytes: Buffer, cut: (chunk: Buffer) => void): void {
+    for (let at = 0; at < bytes.length; ) {
+      const sizes = this.#sizes();
+      const take = Math.min(bytes.length - at, sizes.max - this.#length);
+      this.#reserve(this.#length + take, sizes.max);
+      bytes.copy(this.#tail, this.#length, at, at + take);
+      this.#length += take;
+      at += take;
+      for (let end = this.#scan(); end > 0; end = this.#scan()) cut(this.#take(end));
+    }
+  }
+
+  #sizes(): ChunkSizes {
+    return this.#start < SMALL_UNTIL ? SMALL : LARGE;
+  }
+
+  /** Length of the next chunk, or 0 when the tail holds no cut yet. */
+  #scan(): number {
+    const { min, max, mask } = this.#sizes();
+    const tail = this.#tail;
+    const length = this.#length;
+    let hash = this.#hash;
+    for (let at = Math.max(this.#scanned, min); at < length; at++) {
+      hash = ((hash << 1) + (GEAR[tail[at] ?? 0] ?? 0)) | 0;
+      if ((hash & mask) === 0) return at + 1;
+    }
+    this.#hash = hash;
+    this.#scanned = length;
+    return length >= max ? max : 0;
+  }
+
+  #take(end: number): Buffer {
+    const chunk = Buffer.from(this.#tail.subarray(0, end));
+    this.#tail.copyWithin(0, end, this.#length);
+    this.#start += end;
+    this.#length -= end;
+    this.#scanned = 0;
+    this.#hash = 0;
+    return chunk;
+  }
+
+  #reserve(length: number, limit: number): void {
+    if (length <= this.#tail.length) return;
+    const grown = Buffer.allocUnsafeSlow(Math.min(limit, Math.max(length, this.#tail.length * 2)));
+    this.#tail.copy(grown, 0, 0, this.#length);
+    this.#tail = grown;
+  }
 }

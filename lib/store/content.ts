@@ -6,11 +6,12 @@
 
 import { MemfsError } from "../errors.ts";
 import type { Key } from "../kv/kv.ts";
-import { chunksOf, INLINE_BYTES } from "./chunker.ts";
-import { Reader, Writer } from "./codec.ts";
-import { EMPTY_HASH, type Hash, hex, sha256 } from "./hash.ts";
+import { type Reader, Writer } from "./codec.ts";
+import type { Chunk, FinishedContent, StoredContent } from "./content-writer.ts";
+import { EMPTY_HASH, type Hash, hex } from "./hash.ts";
 import { openRecord } from "./records.ts";
 
+const FORMAT = 1;
 const RAW = 0;
 const MANIFEST = 1;
 const HASH_BYTES = 32;
@@ -28,43 +29,33 @@ export interface ContentTarget extends ContentSource {
   put(key: Key, value: Uint8Array): void;
 }
 
-interface ChunkReference {
-  readonly hash: Hash;
-  readonly length: number;
-}
-
 const writer = new Writer();
 
-/** Stores the bytes if they are not there yet. Returns how many bytes of history that added. */
-export function putContent(target: ContentTarget, hash: Hash, content: Buffer): number {
-  if (content.length === 0) return 0;
-  const key = target.keyOfContent(hash);
-  if (target.get(key) !== undefined) return 0;
-  if (content.length <= INLINE_BYTES) return putRaw(target, key, content);
-  const references: ChunkReference[] = [];
+/** Stores what is not there yet. Returns how many bytes of history that added. */
+export function putContent(target: ContentTarget, content: FinishedContent): number {
+  const key = target.keyOfContent(content.hash);
+  if (content.size === 0 || target.get(key) !== undefined) return 0;
   let added = 0;
-  for (const chunk of chunksOf(content)) {
-    const chunkHash = sha256(chunk);
-    references.push({ hash: chunkHash, length: chunk.length });
-    const chunkKey = target.keyOfContent(chunkHash);
-    if (target.get(chunkKey) === undefined) added += putRaw(target, chunkKey, chunk);
-  }
-  if (references.length > 1) target.put(key, encodeManifest(references));
+  for (const chunk of content.chunks) added += putChunk(target, chunk);
+  if (content.chunks.length > 1) target.put(key, encodeManifest(content.chunks));
   return added;
 }
 
-function putRaw(target: ContentTarget, key: Key, bytes: Buffer): number {
-  const value = Buffer.allocUnsafe(HEADER_BYTES + bytes.length);
-  value[0] = 1;
+function putChunk(target: ContentTarget, chunk: Chunk): number {
+  if (chunk.bytes === null) return 0;
+  const key = target.keyOfContent(chunk.hash);
+  if (target.get(key) !== undefined) return 0;
+  const value = Buffer.allocUnsafe(HEADER_BYTES + chunk.length);
+  value[0] = FORMAT;
   value[1] = RAW;
-  bytes.copy(value, HEADER_BYTES);
+  chunk.bytes.copy(value, HEADER_BYTES);
   target.put(key, value);
-  return bytes.length;
+  return chunk.length;
 }
 
-function encodeManifest(references: readonly ChunkReference[]): Buffer {
-  const out = writer.reset().u8(1).u8(MANIFEST).varint(references.length);
-  for (const { hash, length } of references) out.fixed(hash).varint(length);
+function encodeManifest(chunks: readonly Chunk[]): Buffer {
+  const out = writer.reset().u8(FORMAT).u8(MANIFEST).varint(chunks.length);
+  for (const { hash, length } of chunks) out.fixed(hash).varint(length);
   return out.take();
 }
 
@@ -75,6 +66,19 @@ export function getContent(source: ContentSource, hash: Hash): Buffer {
   return Buffer.concat(stored.map((chunk) => getContent(source, chunk.hash)));
 }
 
+/** How stored content is made up, to go on from it. @throws MemfsError `damaged` */
+export function openContent(source: ContentSource, hash: Hash): StoredContent {
+  const stored = fetch(source, hash);
+  if (Buffer.isBuffer(stored)) return { size: stored.length, chunks: null, read: () => stored };
+  const size = stored.reduce((sum, chunk) => sum + chunk.length, 0);
+  return { size, chunks: stored, read: () => getContent(source, hash) };
+}
+
+export interface ByteRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
 /** Bytes from `offset`, at most `length`, fewer only at the end. @throws MemfsError `damaged` */
 export function getContentRange(source: ContentSource, hash: Hash, { offset, length }: ByteRange): Buffer {
   const stored = fetch(source, hash);
@@ -83,35 +87,29 @@ export function getContentRange(source: ContentSource, hash: Hash, { offset, len
   let start = 0;
   for (const chunk of stored) {
     const end = start + chunk.length;
-    if (end > offset && start < offset + length) {
+    if (start >= offset + length) break;
+    if (end > offset) {
       const bytes = getContent(source, chunk.hash);
       parts.push(bytes.subarray(Math.max(0, offset - start), Math.min(chunk.length, offset + length - start)));
     }
     start = end;
-    if (start >= offset + length) break;
   }
-  return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+  return Buffer.concat(parts);
 }
 
-export interface ByteRange {
-  readonly offset: number;
-  readonly length: number;
-}
-
-function fetch(source: ContentSource, hash: Hash): Buffer | ChunkReference[] {
+function fetch(source: ContentSource, hash: Hash): Buffer | Chunk[] {
   if (hash === EMPTY_HASH) return Buffer.alloc(0);
   const stored = source.get(source.keyOfContent(hash));
   if (stored === undefined) throw new MemfsError("damaged", `content ${hex(hash).slice(0, 16)}… is missing`);
   const from = openRecord(stored);
-  if (from.u8() === RAW) return stored.subarray(HEADER_BYTES);
-  return readManifest(from);
+  return from.u8() === RAW ? stored.subarray(HEADER_BYTES) : readManifest(from);
 }
 
-function readManifest(from: Reader): ChunkReference[] {
+function readManifest(from: Reader): Chunk[] {
   const count = from.varint();
-  const references: ChunkReference[] = [];
+  const chunks: Chunk[] = [];
   for (let index = 0; index < count; index++) {
-    references.push({ hash: from.fixed(HASH_BYTES), length: from.varint() });
+    chunks.push({ hash: from.fixed(HASH_BYTES), length: from.varint(), bytes: null });
   }
-  return references;
+  return chunks;
 }

@@ -2,6 +2,7 @@
 
 import type { Uid } from "../id.ts";
 import { putContent } from "./content.ts";
+import type { FinishedContent } from "./content-writer.ts";
 import { EMPTY_HASH, type Hash } from "./hash.ts";
 import type { JournalKind } from "./journal.ts";
 import { pathKey, referenceKey, versionIdKey, versionKey } from "./keys.ts";
@@ -15,11 +16,12 @@ export interface ContentCommit {
   readonly hash: Hash;
   readonly size: number;
   /** The bytes; may be left out when a version of the store already has them. */
-  readonly bytes?: Buffer;
+  readonly content?: FinishedContent;
   /** The version the bytes were made from; null when they were made from nothing. */
   readonly base: Uid | null;
-  /** Time of the last write; default the time of the commit. */
+  /** Times of the last write and the last change; default the time of the commit. */
   readonly mtime?: Timestamp;
+  readonly ctime?: Timestamp;
   /** The handle it came through; 0 when none. */
   readonly handle?: number;
   readonly note?: string | null;
@@ -44,23 +46,23 @@ interface NewVersion {
  * memory. Bytes equal to the head make no version. Returns the memory as it is then.
  */
 export function commitContent(tx: Transaction, node: NodeRecord, commit: ContentCommit): MemoryRecord {
-  const mtime = commit.mtime ?? tx.now;
-  storeBytes(tx, commit);
+  const timed = { ...commit, mtime: commit.mtime ?? tx.now, ctime: commit.ctime ?? tx.now };
+  storeContent(tx, commit.content);
   const memory = node.memory === null ? null : tx.memory(node.memory);
   if (memory !== null && memory.hash === commit.hash) {
-    tx.putNode({ ...node, content: commit.hash, size: commit.size, mtime, ctime: tx.now });
+    tx.putNode({ ...node, mtime: timed.mtime, ctime: timed.ctime });
     return memory;
   }
-  return memory === null ? createMemory(tx, node, { ...commit, mtime }) : modifyMemory(tx, node, memory, { ...commit, mtime });
+  return memory === null ? createMemory(tx, node, timed) : modifyMemory(tx, node, memory, timed);
 }
 
-function storeBytes(tx: Transaction, { hash, bytes }: ContentCommit): void {
-  if (bytes === undefined) return;
-  const added = putContent(tx, hash, bytes);
+function storeContent(tx: Transaction, content: FinishedContent | undefined): void {
+  if (content === undefined) return;
+  const added = putContent(tx, content);
   if (added > 0) tx.count({ historyBytes: tx.counters.historyBytes + added });
 }
 
-type TimedCommit = ContentCommit & { readonly mtime: Timestamp };
+type TimedCommit = ContentCommit & { readonly mtime: Timestamp; readonly ctime: Timestamp };
 
 function createMemory(tx: Transaction, node: NodeRecord, commit: TimedCommit): MemoryRecord {
   const name = node.names[0];
@@ -109,8 +111,8 @@ function versionOfContent(node: NodeRecord, path: Buffer, commit: TimedCommit): 
 }
 
 function putContentOfNode(tx: Transaction, node: NodeRecord, commit: TimedCommit): NodeRecord {
-  const { hash, size, mtime } = commit;
-  const changed = { ...node, content: hash, size, mtime, ctime: tx.now };
+  const { hash, size, mtime, ctime } = commit;
+  const changed = { ...node, content: hash, size, mtime, ctime };
   tx.putNode(changed);
   tx.contentChanged(node.number);
   tx.count({ liveBytes: tx.counters.liveBytes + size - node.size });

@@ -2,11 +2,13 @@
 
 import type { Clock } from "../clock.ts";
 import { MemfsError } from "../errors.ts";
+import { GenerationCache } from "../generation-cache.ts";
 import { formatId, type IdSource, parseId, type Uid } from "../id.ts";
 import type { Space } from "../kv/kv.ts";
 import { verifyJournal } from "./audit.ts";
 import { checkStore } from "./check.ts";
-import { type ByteRange, getContent, getContentRange } from "./content.ts";
+import { type ByteRange, getContent, getContentRange, openContent } from "./content.ts";
+import type { StoredContent } from "./content-writer.ts";
 import { EMPTY_HASH, type Hash, ZERO_HASH } from "./hash.ts";
 import type { JournalKind } from "./journal.ts";
 import { counterKey, rangeOf, readU48 } from "./keys.ts";
@@ -20,6 +22,7 @@ import { StoreState, type TagKeys } from "./state.ts";
 import { type Cause, type StoreChange, Transaction } from "./transaction.ts";
 import { newNode, nodeAt, ROOT_NODE } from "./tree.ts";
 import type {
+  Actor,
   AuditReport,
   ListMemories,
   ListVersions,
@@ -45,9 +48,18 @@ export interface StoreOptions {
   readonly tagKeys: TagKeys;
   readonly clock: Clock;
   readonly ids: IdSource;
+  /** Makes everything committed so far survive power loss. */
+  readonly sync: () => Promise<void>;
   /** The catalogue's present knowledge of the store. */
   readonly describe: () => { readonly info: StoreInfo; readonly policy: Policy };
 }
+
+/** A memory younger than this (µs) may be a step of saving another one. */
+const FOLD_MICROS = 60e6;
+/** Young memories that are known to have been opened by others. */
+const SHARED_MEMORIES = 4096;
+/** Who does the housekeeping. */
+const DAEMON: Actor = Object.freeze({ type: "user", userId: "memfs" });
 
 const BLANK: Counters = Object.freeze({
   seq: 0,
@@ -64,6 +76,8 @@ export class Store {
   readonly #state: StoreState;
   readonly #describe: StoreOptions["describe"];
   readonly #salts = createSaltSource();
+  readonly #sync: () => Promise<void>;
+  readonly #shared = new GenerationCache<Uid, true>(SHARED_MEMORIES);
   #observer: StoreObserver = () => undefined;
 
   /** @throws MemfsError `damaged` when the store has no counters: it was never made, or its keys are gone */
@@ -72,10 +86,11 @@ export class Store {
     if (stored === undefined) throw new MemfsError("damaged", "the store has no counters; restore it from a backup");
     this.#state = new StoreState({ ...options, counters: decodeCounters(stored) });
     this.#describe = options.describe;
+    this.#sync = options.sync;
   }
 
   /** Writes the first records of a new store: its root directory and its first journal entry. */
-  static initialise(options: Omit<StoreOptions, "describe">, cause: Cause): void {
+  static initialise(options: Omit<StoreOptions, "describe" | "sync">, cause: Cause): void {
     const state = new StoreState({ ...options, counters: BLANK });
     const tx = new Transaction(state, cause, createSaltSource());
     tx.putNode(newNode(ROOT_NODE, { mode: S_IFDIR | 0o755, uid: 0, gid: 0 }, tx.now));
@@ -153,20 +168,47 @@ export class Store {
     return getContent(this.#state, hash ?? EMPTY_HASH);
   }
 
+  /** How the content is made up, to go on from it. @throws MemfsError `damaged` */
+  openContent(hash: Hash | null): StoredContent {
+    return openContent(this.#state, hash ?? EMPTY_HASH);
+  }
+
   /** @throws MemfsError `damaged` */
   contentRange(hash: Hash | null, range: ByteRange): Buffer {
     return getContentRange(this.#state, hash ?? EMPTY_HASH, range);
   }
 
+  /** Drops nodes that have no names and that nothing refers to. @throws MemfsError `no_space`, `io` */
+  dropNodes(nodes: readonly number[]): void {
+    this.update({ actor: DAEMON }, (tx) => {
+      for (const node of nodes) tx.dropNode(node);
+    });
+  }
+
+  /** A session opened a memory: one made by another session is then no mere step of that one's save. */
+  noteOpened(memory: Uid, session: string): void {
+    const record = this.#state.memory(memory);
+    if (record === undefined || record.origin === session) return;
+    if (this.#state.clock.now() - record.createdAt < FOLD_MICROS) this.#shared.set(memory, true);
+  }
+
+  /** True when a memory may be a step of its session's saving of another: young, and seen by nobody else. */
+  folds(memory: Uid, session: string): boolean {
+    const record = this.#state.memory(memory);
+    if (record === undefined || record.origin !== session) return false;
+    return this.#state.clock.now() - record.createdAt < FOLD_MICROS && this.#shared.get(memory) === undefined;
+  }
+
+  /** Resolves when everything committed before the call survives power loss. */
+  sync(): Promise<void> {
+    return this.#sync();
+  }
+
   /** Nodes without names that were left behind by a daemon that died. Nothing refers to them after a start. */
-  async dropOrphans(cause: Cause): Promise<number> {
+  async dropOrphans(): Promise<number> {
     const orphans: number[] = [];
     for await (const page of this.#state.space.scan(rangeOf("o"))) for (const { key } of page) orphans.push(readU48(key, 1));
-    if (orphans.length > 0) {
-      this.update(cause, (tx) => {
-        for (const orphan of orphans) tx.dropNode(orphan);
-      });
-    }
+    if (orphans.length > 0) this.dropNodes(orphans);
     return orphans.length;
   }
 

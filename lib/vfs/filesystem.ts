@@ -53,12 +53,15 @@ export interface NodeEntry {
 
 /** Changes of SETATTR; what is absent stays. A time of `"now"` is the daemon's clock. */
 export interface AttributeChanges {
+  /** Permission bits only (07777). */
   mode?: number;
   uid?: number;
   gid?: number;
   size?: number;
   atime?: { sec: number; nsec: number } | "now";
   mtime?: { sec: number; nsec: number } | "now";
+  /** Clear the suid bit, and the sgid bit where group execute is set: the caller may not keep them. */
+  killPrivileges?: boolean;
 }
 
 /** An open file or directory. */
@@ -102,6 +105,8 @@ export interface WriteFlags {
   readonly open: number;
   /** The kernel writes back a dirty page (mmap): uid, gid and pid are not the writer's, the offset counts. */
   readonly writeback: boolean;
+  /** Clear suid and sgid as {@link AttributeChanges.killPrivileges} does. */
+  readonly killPrivileges?: boolean;
 }
 
 /** A mounted view of one or more stores. Flags and modes are Linux values; names are raw bytes. */
@@ -114,21 +119,44 @@ export interface Filesystem {
   setattr(caller: Caller, node: NodeRef, handle: HandleRef | null, changes: AttributeChanges): Answer<Attributes>;
   readlink(caller: Caller, node: NodeRef): Answer<Buffer>;
   symlink(caller: Caller, parent: NodeRef, name: Buffer, target: Buffer): Answer<NodeEntry>;
+  /** `mode`: type and permission bits. */
   mknod(caller: Caller, parent: NodeRef, name: Buffer, mode: number, rdev: number): Answer<NodeEntry>;
+  /** `mode`: permission bits only (07777), here and in `create`. The caller's umask is applied already. */
   mkdir(caller: Caller, parent: NodeRef, name: Buffer, mode: number): Answer<NodeEntry>;
   unlink(caller: Caller, parent: NodeRef, name: Buffer): Answer<void>;
   rmdir(caller: Caller, parent: NodeRef, name: Buffer): Answer<void>;
   /** `flags`: RENAME_NOREPLACE 1, RENAME_EXCHANGE 2. */
-  rename(caller: Caller, from: { parent: NodeRef; name: Buffer }, to: { parent: NodeRef; name: Buffer }, flags: number): Answer<void>;
+  rename(
+    caller: Caller,
+    from: { parent: NodeRef; name: Buffer },
+    to: { parent: NodeRef; name: Buffer },
+    flags: number,
+  ): Answer<void>;
   link(caller: Caller, node: NodeRef, parent: NodeRef, name: Buffer): Answer<NodeEntry>;
-  open(caller: Caller, node: NodeRef, flags: number): Answer<OpenedHandle>;
-  create(caller: Caller, parent: NodeRef, name: Buffer, flags: number, mode: number): Answer<{ entry: NodeEntry; opened: OpenedHandle }>;
+  /** `killPrivileges` goes with O_TRUNC, see {@link AttributeChanges}. */
+  open(caller: Caller, node: NodeRef, flags: number, killPrivileges?: boolean): Answer<OpenedHandle>;
+  /** The name may exist after all: then it is opened (O_EXCL: `exists`), and truncated with O_TRUNC. */
+  create(
+    caller: Caller,
+    parent: NodeRef,
+    name: Buffer,
+    flags: number,
+    mode: number,
+    killPrivileges?: boolean,
+  ): Answer<{ entry: NodeEntry; opened: OpenedHandle }>;
   /** At most `size` bytes; fewer only at the end of the file. The result is not modified afterwards. */
   read(caller: Caller, node: NodeRef, handle: HandleRef, offset: number, size: number): Answer<Buffer>;
   /**
    * Writes all of `data` and returns its length. `data` is only valid until the call returns: what is kept is copied.
    */
-  write(caller: Caller, node: NodeRef, handle: HandleRef, offset: number, data: Buffer, flags: WriteFlags): Answer<number>;
+  write(
+    caller: Caller,
+    node: NodeRef,
+    handle: HandleRef,
+    offset: number,
+    data: Buffer,
+    flags: WriteFlags,
+  ): Answer<number>;
   /** A descriptor of the handle was closed (one FLUSH per close, also of a duplicate). */
   flush(caller: Caller, node: NodeRef, handle: HandleRef): Answer<void>;
   /** The last reference to the handle is gone. Never refused for its content. */

@@ -1,0 +1,139 @@
+/** Operations on open files: open, read, write, and the requests at which a draft is committed. */
+
+import { MemfsError } from "../errors.ts";
+import { isDirectory } from "../store/mode.ts";
+import type { NodeRecord } from "../store/records.ts";
+import { commitDraft, draftOf } from "./commits.ts";
+import type { Caller, HandleRef, OpenedHandle, WriteFlags } from "./filesystem.ts";
+import { type FileHandle, isWritable, isWriteOnly, O_APPEND, O_TRUNC } from "./handle.ts";
+import { checkSize } from "./limits.ts";
+import type { View } from "./view.ts";
+
+/** A WRITE request. */
+export interface WriteRequest {
+  readonly handle: HandleRef;
+  readonly offset: number;
+  readonly data: Buffer;
+  readonly flags: WriteFlags;
+}
+
+export class Files {
+  readonly #view: View;
+
+  constructor(view: View) {
+    this.#view = view;
+  }
+
+  open(caller: Caller, number: number, flags: number): OpenedHandle {
+    const view = this.#view;
+    if (isWritable(flags) || (flags & O_TRUNC) !== 0) view.requireWritable(caller, "open", number);
+    view.live.settleElsewhere(view, number);
+    const node = view.node(number);
+    if (isDirectory(node.mode)) throw new MemfsError("is_directory", "is a directory");
+    if (node.memory !== null) view.live.store.noteOpened(node.memory, view.identity.sessionId);
+    if ((flags & O_TRUNC) !== 0) this.#truncate(node, 0);
+    else this.#serve(node);
+    return this.openNode(caller, node, flags);
+  }
+
+  /** A handle on a node that was just looked at or made. */
+  openNode(caller: Caller, node: NodeRecord, flags: number): OpenedHandle {
+    const view = this.#view;
+    const seen = view.seen.get(node.number);
+    const content = view.drafts.get(node.number)?.baseHash ?? node.content;
+    const keepCache = seen?.pages === content;
+    if (seen !== undefined) seen.pages = content;
+    const handle = view.handles.openFile({ node: node.number, flags, opener: caller.pid, uid: caller.uid });
+    // Written bytes reach other readers at once, and the kernel does not ask for security.capability per write.
+    const directIo = isWriteOnly(flags) || (isWritable(flags) && (flags & O_APPEND) !== 0);
+    return { ...view.handles.refOf(handle), keepCache, directIo };
+  }
+
+  /** The mount is shown the head: what it writes next is based on that. */
+  #serve(node: NodeRecord): void {
+    const seen = this.#view.seen.get(node.number);
+    if (seen !== undefined && !this.#view.drafts.has(node.number)) seen.version = this.#view.headOf(node);
+  }
+
+  read(number: number, { offset, length }: { offset: number; length: number }): Buffer {
+    const draft = this.#view.drafts.get(number);
+    if (draft !== undefined) return draft.read(offset, length);
+    return this.#view.live.store.contentRange(this.#view.node(number).content, { offset, length });
+  }
+
+  write(caller: Caller, number: number, { offset, data, flags }: WriteRequest): number {
+    const view = this.#view;
+    view.requireWritable(caller, "write", number);
+    const node = view.node(number);
+    const draft = draftOf(view, node);
+    const appends = (flags.open & O_APPEND) !== 0 && !flags.writeback;
+    const at = appends ? draft.size : offset;
+    checkSize(view.live.store, { before: Math.max(node.size, draft.size), after: at + data.length });
+    if (appends) draft.append(data);
+    else draft.write(at, data);
+    draft.touch(view.now());
+    if (at !== offset) view.invalidator.content(view.ref(number));
+    return data.length;
+  }
+
+  /** Sets the size: at once when no writer will close the file later. */
+  setSize(caller: Caller, number: number, { size, handle }: { size: number; handle: HandleRef | null }): void {
+    const view = this.#view;
+    const node = view.node(number);
+    const before = view.drafts.get(number)?.size ?? node.size;
+    checkSize(view.live.store, { before, after: size });
+    this.#truncate(node, size);
+    const draft = view.drafts.get(number);
+    if (draft !== undefined) draft.written = true;
+    if (handle === null) commitDraft(view, number, { caller });
+  }
+
+  #truncate(node: NodeRecord, size: number): void {
+    const draft = draftOf(this.#view, node);
+    draft.truncate(size);
+    draft.touch(this.#view.now());
+    const seen = this.#view.seen.get(node.number);
+    // The kernel drops the pages behind the new end itself: what it holds is in step with the draft.
+    if (seen !== undefined && size === 0) seen.pages = draft.baseHash;
+  }
+
+  /**
+   * One FLUSH comes for every closed duplicate, also from children that inherited the descriptor. The opener's close
+   * after a write is the commit; anything else waits for RELEASE or the next commit point.
+   */
+  flush(caller: Caller, number: number, ref: HandleRef): void {
+    const view = this.#view;
+    const handle = view.handles.file(ref);
+    const draft = view.drafts.get(number);
+    if (draft === undefined || !isWritable(handle.flags)) return;
+    if (draft.written && this.#isOpener(caller, handle)) {
+      commitDraft(view, number, { caller, handle });
+      return;
+    }
+    draft.flushed = true;
+    view.live.waits(view, number);
+  }
+
+  #isOpener(caller: Caller, handle: FileHandle): boolean {
+    if (caller.pid === handle.opener) return true;
+    return this.#view.live.processes.identify(caller.pid).tgid === this.#view.processOf(handle).tgid;
+  }
+
+  /** The last reference is gone: nothing is lost when the commit fails, the draft is tried again. */
+  release(caller: Caller, number: number, ref: HandleRef): void {
+    const view = this.#view;
+    const handle = view.handles.file(ref);
+    view.handles.close(handle);
+    try {
+      const draft = isWritable(handle.flags) ? view.drafts.get(number) : undefined;
+      if (draft !== undefined && (draft.written || !view.hasWriter(number))) commitDraft(view, number, { caller, handle });
+    } finally {
+      view.released(number);
+    }
+  }
+
+  async fsync(caller: Caller, number: number, ref: HandleRef): Promise<void> {
+    commitDraft(this.#view, number, { caller, handle: this.#view.handles.file(ref) });
+    await this.#view.live.store.sync();
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * A store while it is mounted: the views of it (one per mount), and what they share. Every committed change of the
+ * store, whoever made it, passes through here to the views whose kernels may hold something older.
+ */
+
+import type { Clock } from "../clock.ts";
+import type { Logger } from "../log.ts";
+import { ContentWriter } from "../store/content-writer.ts";
+import type { Hash } from "../store/hash.ts";
+import type { Store } from "../store/store.ts";
+import type { StoreChange } from "../store/transaction.ts";
+import type { DraftSource } from "./draft.ts";
+import type { Processes } from "./processes.ts";
+
+/** Writers kept to go on from: each holds the bytes after its last cut (up to 256 KiB) and a running digest. */
+const KEPT_WRITERS = 32;
+/** Nodes nothing refers to any more are dropped in batches of this many, or after this time (ms). */
+const REAP_BATCH = 256;
+const REAP_MS = 1000;
+
+/** What a live store asks of a view. */
+export interface LiveView {
+  /** Tells the kernel about a change it did not make itself. */
+  invalidate(change: StoreChange): void;
+  /** Commits a draft that may only be waiting for its RELEASE. */
+  settle(node: number): void;
+  /** True while the kernel or a handle refers to the node. */
+  refersTo(node: number): boolean;
+}
+
+export interface LiveStoreOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly processes: Processes;
+}
+
+export class LiveStore implements DraftSource {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly processes: Processes;
+  readonly #views = new Set<LiveView>();
+  readonly #writers = new Map<Hash, ContentWriter>();
+  readonly #waiting = new Map<number, LiveView>();
+  readonly #unreferenced = new Set<number>();
+  #reaper: NodeJS.Timeout | null = null;
+
+  constructor(options: LiveStoreOptions) {
+    this.store = options.store;
+    this.clock = options.clock;
+    this.log = options.log;
+    this.processes = options.processes;
+    this.store.observe((change) => {
+      for (const view of this.#views) if (view !== change.source) view.invalidate(change);
+    });
+  }
+
+  attach(view: LiveView): void {
+    this.#views.add(view);
+  }
+
+  detach(view: LiveView): void {
+    this.#views.delete(view);
+    for (const [node, waiting] of this.#waiting) if (waiting === view) this.#waiting.delete(node);
+  }
+
+  get views(): number {
+    return this.#views.size;
+  }
+
+  content(hash: Hash | null): Buffer {
+    return this.store.content(hash);
+  }
+
+  /** A writer that goes on from stored content; at no cost when the last commit left one behind. */
+  resume(hash: Hash | null): ContentWriter {
+    const kept = hash === null ? undefined : this.#writers.get(hash);
+    if (kept === undefined || hash === null) return ContentWriter.resume(this.store.openContent(hash));
+    this.#writers.delete(hash);
+    return kept;
+  }
+
+  /** Keeps a writer whose content was just committed. */
+  keepWriter(hash: Hash, writer: ContentWriter): void {
+    writer.stored();
+    this.#writers.set(hash, writer);
+    if (this.#writers.size <= KEPT_WRITERS) return;
+    const oldest: Hash | undefined = this.#writers.keys().next().value;
+    if (oldest !== undefined) this.#writers.delete(oldest);
+  }
+
+  /** The view's draft of the node was flushed but not committed: its RELEASE may be on the way. */
+  waits(view: LiveView, node: number): void {
+    this.#waiting.set(node, view);
+  }
+
+  /** The node's draft was committed or dropped. */
+  settled(node: number): void {
+    if (this.#waiting.size > 0) this.#waiting.delete(node);
+  }
+
+  /**
+   * Makes what another mount has closed visible before `view` looks at the node.
+   * RELEASE is asynchronous: `close` may have returned there while the request that commits is still queued.
+   */
+  settleElsewhere(view: LiveView, node: number): void {
+    if (this.#waiting.size === 0) return;
+    const waiting = this.#waiting.get(node);
+    if (waiting !== undefined && waiting !== view) waiting.settle(node);
+  }
+
+  /** A view stopped referring to a node without names: it is dropped once nobody does. */
+  unreferenced(node: number): void {
+    for (const view of this.#views) if (view.refersTo(node)) return;
+    this.#unreferenced.add(node);
+    if (this.#unreferenced.size >= REAP_BATCH) this.reap();
+    else this.#reaper ??= setTimeout(() => this.reap(), REAP_MS).unref();
+  }
+
+  /** Drops the nodes that nothing refers to. A failure leaves them for the next start. */
+  reap(): void {
+    if (this.#reaper !== null) clearTimeout(this.#reaper);
+    this.#reaper = null;
+    if (this.#unreferenced.size === 0) return;
+    const nodes = [...this.#unreferenced];
+    this.#unreferenced.clear();
+    try {
+      this.store.dropNodes(nodes);
+    } catch (error) {
+      this.log.warn("removed files could not be dropped; they are at the next start", { error: String(error) });
+    }
+  }
+}

@@ -1,0 +1,46 @@
+/** The stores that are mounted somewhere, each live once for all its mounts. */
+
+import type { Clock } from "../clock.ts";
+import type { Logger } from "../log.ts";
+import type { Catalogue } from "../store/catalogue.ts";
+import { LiveStore } from "./live-store.ts";
+import { Processes } from "./processes.ts";
+
+export interface LiveStoresOptions {
+  readonly catalogue: Catalogue;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export class LiveStores {
+  readonly #options: LiveStoresOptions;
+  readonly #processes: Processes;
+  readonly #live = new Map<string, LiveStore>();
+
+  constructor(options: LiveStoresOptions) {
+    this.#options = options;
+    this.#processes = new Processes(options.clock);
+  }
+
+  /** The live store; the same object for every mount. @throws MemfsError `not_found`, `bad_key`, `damaged` */
+  async open(id: string): Promise<LiveStore> {
+    const { catalogue, clock, log } = this.#options;
+    const store = await catalogue.open(id);
+    const known = this.#live.get(id);
+    if (known !== undefined && known.store === store) return known;
+    const live = new LiveStore({ store, clock, log, processes: this.#processes });
+    this.#live.set(id, live);
+    return live;
+  }
+
+  /** True when a mount shows the store. */
+  isMounted(id: string): boolean {
+    return (this.#live.get(id)?.views ?? 0) > 0;
+  }
+
+  /** Drops what removed files left behind. Mounts are detached before. */
+  close(): void {
+    for (const live of this.#live.values()) live.reap();
+    this.#live.clear();
+  }
+}

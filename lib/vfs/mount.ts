@@ -1,0 +1,234 @@
+/** One mount: a store, or a read-only directory of several. Sends each request to the store its node belongs to. */
+
+import { MemfsError } from "../errors.ts";
+import type {
+  Answer,
+  AttributeChanges,
+  Attributes,
+  Caller,
+  DirectorySink,
+  Filesystem,
+  FilesystemStatistics,
+  HandleRef,
+  Invalidator,
+  NodeEntry,
+  NodeRef,
+  OpenedHandle,
+  WriteFlags,
+} from "./filesystem.ts";
+import type { LiveStore } from "./live-store.ts";
+import { StoreFilesystem } from "./store-filesystem.ts";
+import { StoresDirectory } from "./stores-directory.ts";
+import type { MountIdentity } from "./view.ts";
+
+/** A store in a mount. */
+export interface MountedStore {
+  readonly live: LiveStore;
+  readonly access: "ro" | "rw";
+  /** Name of its directory; null when the store is the mount's root. */
+  readonly directory: string | null;
+}
+
+export interface MountOptions {
+  /** One with `directory` null, or any number with names. */
+  readonly stores: readonly MountedStore[];
+  readonly identity: MountIdentity;
+  readonly invalidator: Invalidator;
+  /** Storage is behind: requests wait at the door until it is not. */
+  readonly door: { readonly pressed: boolean; relieved(): Promise<void> };
+}
+
+interface Named {
+  readonly parent: NodeRef;
+  readonly name: Buffer;
+}
+
+const ROOT_SLOT = 0;
+
+export class Mount implements Filesystem {
+  readonly #stores = new Map<number, StoreFilesystem>();
+  readonly #directory: StoresDirectory | null;
+  readonly #door: MountOptions["door"];
+
+  constructor({ stores, identity, invalidator, door }: MountOptions) {
+    this.#door = door;
+    const single = stores.length === 1 && stores[0]?.directory === null;
+    stores.forEach(({ live, access }, index) => {
+      const slot = single ? ROOT_SLOT : index + 1;
+      this.#stores.set(slot, new StoreFilesystem({ live, slot, access, identity, invalidator }));
+    });
+    this.#directory = single ? null : new StoresDirectory(identity, stores.map(({ directory }) => directory ?? ""));
+  }
+
+  get pressed(): boolean {
+    return this.#door.pressed;
+  }
+
+  relieved(): Promise<void> {
+    return this.#door.relieved();
+  }
+
+  lookup(_caller: Caller, parent: NodeRef, name: Buffer): Answer<NodeEntry | null> {
+    if (!this.#isDirectory(parent)) return this.#of(parent).names.lookup({ parent: parent.number, name });
+    const slot = this.#directory?.find(name) ?? null;
+    if (slot === null) return null;
+    const { view, root } = this.#root(slot);
+    return view.entry(root);
+  }
+
+  forget(node: NodeRef, count: number): void {
+    this.#stores.get(node.slot)?.forget(node.number, count);
+  }
+
+  getattr(_caller: Caller, node: NodeRef): Answer<Attributes> {
+    return this.#isDirectory(node) ? this.#rootAttributes() : this.#of(node).getattr(node.number);
+  }
+
+  setattr(caller: Caller, node: NodeRef, handle: HandleRef | null, changes: AttributeChanges): Answer<Attributes> {
+    return this.#writable(node).setattr(caller, node.number, { handle, changes });
+  }
+
+  readlink(_caller: Caller, node: NodeRef): Answer<Buffer> {
+    return this.#of(node).readlink(node.number);
+  }
+
+  symlink(caller: Caller, parent: NodeRef, name: Buffer, target: Buffer): Answer<NodeEntry> {
+    return this.#writable(parent).names.symlink(caller, { parent: parent.number, name }, target);
+  }
+
+  mknod(caller: Caller, parent: NodeRef, name: Buffer, mode: number, rdev: number): Answer<NodeEntry> {
+    return this.#writable(parent).names.mknod(caller, { at: { parent: parent.number, name }, mode, rdev });
+  }
+
+  mkdir(caller: Caller, parent: NodeRef, name: Buffer, mode: number): Answer<NodeEntry> {
+    return this.#writable(parent).names.mkdir(caller, { parent: parent.number, name }, mode);
+  }
+
+  unlink(caller: Caller, parent: NodeRef, name: Buffer): Answer<void> {
+    this.#writable(parent).names.unlink(caller, { parent: parent.number, name });
+  }
+
+  rmdir(caller: Caller, parent: NodeRef, name: Buffer): Answer<void> {
+    this.#writable(parent).names.rmdir(caller, { parent: parent.number, name });
+  }
+
+  rename(caller: Caller, from: Named, to: Named, flags: number): Answer<void> {
+    const store = this.#writable(from.parent);
+    if (this.#writable(to.parent) !== store) throw new MemfsError("cross_device", "the two names are in different stores");
+    const move = {
+      from: { parent: from.parent.number, name: from.name },
+      to: { parent: to.parent.number, name: to.name },
+    };
+    return store.names.rename(caller, move, flags);
+  }
+
+  link(caller: Caller, node: NodeRef, parent: NodeRef, name: Buffer): Answer<NodeEntry> {
+    const store = this.#writable(parent);
+    if (this.#of(node) !== store) throw new MemfsError("cross_device", "the file is in another store");
+    return store.names.link(caller, node.number, { parent: parent.number, name });
+  }
+
+  open(caller: Caller, node: NodeRef, flags: number): Answer<OpenedHandle> {
+    return this.#of(node).files.open(caller, node.number, flags);
+  }
+
+  create(
+    caller: Caller,
+    parent: NodeRef,
+    name: Buffer,
+    flags: number,
+    mode: number,
+  ): Answer<{ entry: NodeEntry; opened: OpenedHandle }> {
+    return this.#writable(parent).names.create(caller, { at: { parent: parent.number, name }, mode }, flags);
+  }
+
+  read(_caller: Caller, node: NodeRef, _handle: HandleRef, offset: number, size: number): Answer<Buffer> {
+    return this.#of(node).files.read(node.number, { offset, length: size });
+  }
+
+  write(
+    caller: Caller,
+    node: NodeRef,
+    handle: HandleRef,
+    offset: number,
+    data: Buffer,
+    flags: WriteFlags,
+  ): Answer<number> {
+    return this.#of(node).files.write(caller, node.number, { handle, offset, data, flags });
+  }
+
+  flush(caller: Caller, node: NodeRef, handle: HandleRef): Answer<void> {
+    this.#of(node).files.flush(caller, node.number, handle);
+  }
+
+  release(caller: Caller, node: NodeRef, handle: HandleRef): Answer<void> {
+    this.#of(node).files.release(caller, node.number, handle);
+  }
+
+  fsync(caller: Caller, node: NodeRef, handle: HandleRef): Answer<void> {
+    return this.#of(node).files.fsync(caller, node.number, handle);
+  }
+
+  opendir(_caller: Caller, node: NodeRef): Answer<OpenedHandle> {
+    if (this.#isDirectory(node)) return { fhHigh: 0, fhLow: 0, keepCache: true, directIo: false };
+    return this.#of(node).directories.open(node.number);
+  }
+
+  readdir(_caller: Caller, node: NodeRef, handle: HandleRef, cookie: number, sink: DirectorySink): Answer<void> {
+    if (!this.#isDirectory(node)) return this.#of(node).directories.read(handle, cookie, sink);
+    this.#directory?.fill(this.#rootAttributes(), { cookie, sink, open: (slot) => this.#root(slot) });
+  }
+
+  releasedir(_caller: Caller, node: NodeRef, handle: HandleRef): Answer<void> {
+    if (!this.#isDirectory(node)) this.#of(node).directories.close(handle);
+  }
+
+  fsyncdir(_caller: Caller, node: NodeRef): Answer<void> {
+    return this.#isDirectory(node) ? undefined : this.#of(node).view.live.store.sync();
+  }
+
+  statfs(_caller: Caller, node: NodeRef): Answer<FilesystemStatistics> {
+    return (this.#isDirectory(node) ? this.#root(1).store : this.#of(node)).statfs();
+  }
+
+  /** Commits every draft, also when a store fails to. */
+  detach(): Promise<void> {
+    for (const store of this.#stores.values()) store.detach();
+    this.#stores.clear();
+    return Promise.resolve();
+  }
+
+  /** Commits every draft and goes on. Returns how many could not be stored. */
+  commitAll(): number {
+    let failed = 0;
+    for (const store of this.#stores.values()) failed += store.commitAll();
+    return failed;
+  }
+
+  #isDirectory(node: NodeRef): boolean {
+    return this.#directory !== null && node.slot === ROOT_SLOT;
+  }
+
+  #rootAttributes(): Attributes {
+    if (this.#directory === null) throw new MemfsError("internal", "a mount of one store has no directory of stores");
+    return this.#directory.attributes;
+  }
+
+  #root(slot: number): { store: StoreFilesystem; view: StoreFilesystem["view"]; root: ReturnType<StoreFilesystem["root"]> } {
+    const store = this.#of({ slot, number: 1 });
+    return { store, view: store.view, root: store.root() };
+  }
+
+  /** @throws MemfsError `stale` */
+  #of(node: NodeRef): StoreFilesystem {
+    const store = this.#stores.get(node.slot);
+    if (store === undefined) throw new MemfsError("stale", "the file is gone");
+    return store;
+  }
+
+  /** @throws MemfsError `read_only` in the directory of stores */
+  #writable(node: NodeRef): StoreFilesystem {
+    if (this.#isDirectory(node)) throw new MemfsError("read_only", "the directory of stores is read-only");
+    return this.#of(node);
+  }
+}

@@ -1,0 +1,56 @@
+/** What one mount's kernel holds of a store's nodes, and which versions this mount was served. */
+
+import type { Uid } from "../id.ts";
+import type { Hash } from "../store/hash.ts";
+
+/** What a mount knows of a node. */
+export interface SeenNode {
+  /** Lookups the kernel has not forgotten. */
+  lookups: number;
+  /** The content the pages in the kernel's cache come from; null when it holds none we vouch for. */
+  pages: Hash | null;
+  /** The version this mount last read or wrote: what its next whole rewrite is based on. */
+  version: Uid | null;
+}
+
+export class Seen {
+  readonly #nodes = new Map<number, SeenNode>();
+
+  get(node: number): SeenNode | undefined {
+    return this.#nodes.get(node);
+  }
+
+  /** The kernel was given the node by name once more. */
+  lookedUp(node: number): SeenNode {
+    const seen = this.#nodes.get(node);
+    if (seen !== undefined) {
+      seen.lookups += 1;
+      return seen;
+    }
+    const fresh = { lookups: 1, pages: null, version: null };
+    this.#nodes.set(node, fresh);
+    return fresh;
+  }
+
+  /** Returns true when the kernel does not refer to the node any more. */
+  forgotten(node: number, count: number): boolean {
+    const seen = this.#nodes.get(node);
+    if (seen === undefined) return true;
+    seen.lookups = Math.max(0, seen.lookups - count);
+    if (seen.lookups > 0) return false;
+    seen.pages = null;
+    // The version outlives the kernel's memory: an agent that read it may still write on from what it read.
+    if (seen.version === null) this.#nodes.delete(node);
+    return true;
+  }
+
+  /** The node is gone for good. */
+  drop(node: number): void {
+    this.#nodes.delete(node);
+  }
+
+  /** True when the kernel may hold something of the node. */
+  holds(node: number): boolean {
+    return (this.#nodes.get(node)?.lookups ?? 0) > 0;
+  }
+}

@@ -1,0 +1,106 @@
+/** One store as a filesystem: every operation of `filesystem.ts`, by node number. */
+
+import { setAttributes } from "../store/entries.ts";
+import { PERMISSIONS } from "../store/mode.ts";
+import { ROOT_NODE } from "../store/tree.ts";
+import { MemfsError } from "../errors.ts";
+import type { NodeRecord } from "../store/records.ts";
+import { settleDraft } from "./commits.ts";
+import { Directories } from "./directories.ts";
+import { Files } from "./files.ts";
+import type { AttributeChanges, Attributes, Caller, FilesystemStatistics, HandleRef } from "./filesystem.ts";
+import { Names } from "./names.ts";
+import { View, type ViewOptions } from "./view.ts";
+
+const BLOCK_BYTES = 4096;
+
+export class StoreFilesystem {
+  readonly view: View;
+  readonly files: Files;
+  readonly names: Names;
+  readonly directories: Directories;
+
+  constructor(options: Omit<ViewOptions, "settle">) {
+    this.view = new View({ ...options, settle: (node) => settleDraft(this.view, node) });
+    this.files = new Files(this.view);
+    this.names = new Names(this.view, this.files);
+    this.directories = new Directories(this.view);
+  }
+
+  forget(number: number, count: number): void {
+    if (this.view.seen.forgotten(number, count)) this.view.released(number);
+  }
+
+  getattr(number: number): Attributes {
+    this.view.live.settleElsewhere(this.view, number);
+    return this.view.attributes(this.view.node(number));
+  }
+
+  setattr(caller: Caller, number: number, { handle, changes }: { handle: HandleRef | null; changes: AttributeChanges }): Attributes {
+    this.view.requireWritable(caller, "setattr", number);
+    const { size } = changes;
+    if (size !== undefined) this.files.setSize(caller, number, { size, handle });
+    this.#setMetadata(caller, number, changes);
+    return this.view.attributes(this.view.node(number));
+  }
+
+  #setMetadata(caller: Caller, number: number, changes: AttributeChanges): void {
+    const { view } = this;
+    const now = view.now();
+    const atime = changes.atime === "now" ? now : changes.atime;
+    const mtime = changes.mtime === "now" ? now : changes.mtime;
+    const permissions = changes.mode === undefined ? undefined : changes.mode & PERMISSIONS;
+    if (atime === undefined && mtime === undefined && permissions === undefined) return;
+    const attributes = {
+      ...(permissions === undefined ? {} : { permissions }),
+      ...(atime === undefined ? {} : { atime }),
+      ...(mtime === undefined ? {} : { mtime }),
+    };
+    const draft = view.drafts.get(number);
+    if (draft !== undefined && mtime !== undefined) draft.mtime = mtime;
+    if (draft !== undefined) draft.ctime = now;
+    // The kernel sets the times of a file it is truncating along with the size: the draft has them, nothing to record.
+    if (changes.size !== undefined && permissions === undefined) return;
+    view.live.store.update(view.cause(caller), (tx) => setAttributes(tx, number, attributes));
+  }
+
+  readlink(number: number): Buffer {
+    const { target } = this.view.node(number);
+    if (target === null) throw new MemfsError("invalid_argument", "not a symbolic link");
+    return target;
+  }
+
+  statfs(): FilesystemStatistics {
+    const { store } = this.view.live;
+    const { maxLiveBytes, maxMemories } = store.policy;
+    const { liveBytes, memories } = store.usage();
+    return {
+      blockSize: BLOCK_BYTES,
+      blocks: Math.floor(maxLiveBytes / BLOCK_BYTES),
+      blocksFree: Math.max(0, Math.floor((maxLiveBytes - liveBytes) / BLOCK_BYTES)),
+      files: maxMemories,
+      filesFree: Math.max(0, maxMemories - memories),
+      nameMax: 255,
+    };
+  }
+
+  root(): NodeRecord {
+    return this.view.node(ROOT_NODE);
+  }
+
+  /** Commits every draft. Returns how many could not be stored. */
+  commitAll(): number {
+    for (const number of [...this.view.drafts.keys()]) settleDraft(this.view, number);
+    let failed = 0;
+    for (const number of this.view.drafts.keys()) if ((this.view.live.store.node(number)?.names.length ?? 0) > 0) failed += 1;
+    return failed;
+  }
+
+  detach(): void {
+    this.commitAll();
+    this.view.live.detach(this.view);
+    this.view.live.reap();
+  }
+}
+
+

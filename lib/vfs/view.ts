@@ -1,0 +1,179 @@
+/** One store as one mount sees it: its identity, what its kernel holds, its drafts and handles. */
+
+import { MemfsError } from "../errors.ts";
+import type { Uid } from "../id.ts";
+import type { NodeRecord, Timestamp } from "../store/records.ts";
+import type { Cause, StoreChange } from "../store/transaction.ts";
+import { linksOf, pathOf, ROOT_NODE } from "../store/tree.ts";
+import type { Draft } from "./draft.ts";
+import type { Attributes, Caller, Invalidator, NodeEntry, NodeRef } from "./filesystem.ts";
+import { type FileHandle, Handles, isWritable } from "./handle.ts";
+import type { LiveStore, LiveView } from "./live-store.ts";
+import { RefusalJournal } from "./refusal-journal.ts";
+import { Seen } from "./seen.ts";
+
+/** Whose writes go through a mount, and who owns what it shows. */
+export interface MountIdentity {
+  readonly agent: string;
+  readonly sessionId: string;
+  readonly uid: number;
+  readonly gid: number;
+  /** Tells this mount's requests from others' in the redo log; 48 bits. */
+  readonly connection: number;
+  /** Tells this daemon's handles from those of one before it; 30 bits. */
+  readonly generation: number;
+}
+
+export interface ViewOptions {
+  readonly live: LiveStore;
+  /** Upper 16 bits of this store's node ids in the mount. */
+  readonly slot: number;
+  readonly access: "ro" | "rw";
+  readonly identity: MountIdentity;
+  readonly invalidator: Invalidator;
+  /** Commits a draft that waits for its RELEASE. */
+  readonly settle: (node: number) => void;
+}
+
+export class View implements LiveView {
+  readonly live: LiveStore;
+  readonly slot: number;
+  readonly access: "ro" | "rw";
+  readonly identity: MountIdentity;
+  readonly invalidator: Invalidator;
+  readonly seen = new Seen();
+  readonly drafts = new Map<number, Draft>();
+  readonly handles: Handles;
+  readonly settle: (node: number) => void;
+  readonly #refusals: RefusalJournal;
+
+  constructor(options: ViewOptions) {
+    this.live = options.live;
+    this.slot = options.slot;
+    this.access = options.access;
+    this.identity = options.identity;
+    this.invalidator = options.invalidator;
+    this.settle = options.settle;
+    this.handles = new Handles(options.identity.generation);
+    this.#refusals = new RefusalJournal(options.live.store, options.live.clock);
+    this.live.attach(this);
+  }
+
+  ref(number: number): NodeRef {
+    return { slot: this.slot, number };
+  }
+
+  now(): Timestamp {
+    const micros = this.live.clock.now();
+    return { sec: Math.floor(micros / 1e6), nsec: (micros % 1e6) * 1000 };
+  }
+
+  /** @throws MemfsError `stale` when there is no such node any more */
+  node(number: number): NodeRecord {
+    const node = this.live.store.node(number);
+    if (node === undefined) throw new MemfsError("stale", "the file is gone");
+    return node;
+  }
+
+  /** The node's attributes, with this mount's own uncommitted changes. */
+  attributes(node: NodeRecord): Attributes {
+    const draft = this.drafts.get(node.number);
+    const { atime } = node;
+    const mtime = draft?.mtime ?? node.mtime;
+    const ctime = draft?.ctime ?? node.ctime;
+    return {
+      mode: node.mode,
+      links: linksOf(node),
+      uid: this.identity.uid,
+      gid: this.identity.gid,
+      rdev: node.rdev,
+      size: draft?.size ?? node.size,
+      atime: atime.sec,
+      atimeNsec: atime.nsec,
+      mtime: mtime.sec,
+      mtimeNsec: mtime.nsec,
+      ctime: ctime.sec,
+      ctimeNsec: ctime.nsec,
+    };
+  }
+
+  /** The node for an answer by name: the kernel refers to it once more. */
+  entry(node: NodeRecord): NodeEntry {
+    this.seen.lookedUp(node.number);
+    return { node: this.ref(node.number), attributes: this.attributes(node) };
+  }
+
+  /** Who is behind a change, with the evidence of the process that asks for it. */
+  cause(caller: Caller, handle?: FileHandle): Cause {
+    const { agent, sessionId, connection } = this.identity;
+    const process = handle === undefined ? this.live.processes.identify(caller.pid) : this.processOf(handle);
+    return {
+      actor: { type: "session", sessionId, agent },
+      evidence: { uid: handle?.uid ?? caller.uid, pid: process.tgid, program: process.program },
+      origin: { connection, uniqueHigh: caller.uniqueHigh, uniqueLow: caller.uniqueLow },
+      source: this,
+    };
+  }
+
+  /** The process that opened a handle. It is alive while it writes, so the first write or flush asks. */
+  processOf(handle: FileHandle): { tgid: number; program: string } {
+    handle.process ??= this.live.processes.identify(handle.opener);
+    return handle.process;
+  }
+
+  /**
+   * The one door for changes. A refusal is journalled.
+   * @throws MemfsError `read_only`, `archived`
+   */
+  requireWritable(caller: Caller, operation: string, node: number): void {
+    if (this.live.store.info.archivedAt !== null) throw new MemfsError("archived", "the store is archived");
+    if (this.access === "rw") return;
+    this.#refusals.refused({ operation, path: this.#pathOf(node) }, this.cause(caller));
+    throw new MemfsError("read_only", "the store is mounted read-only");
+  }
+
+  #pathOf(number: number): string {
+    const name = this.live.store.node(number)?.names[0];
+    if (name === undefined) return "/";
+    return pathOf({ node: (parent) => this.node(parent) }, name).toString();
+  }
+
+  /** The head version of a file's memory. */
+  headOf(node: NodeRecord): Uid | null {
+    return node.memory === null ? null : (this.live.store.memoryRecord(node.memory)?.head ?? null);
+  }
+
+  invalidate(change: StoreChange): void {
+    for (const node of change.contents) if (this.seen.holds(node)) this.invalidator.content(this.ref(node));
+    for (const node of change.directories) {
+      if (node === ROOT_NODE || this.seen.holds(node)) this.invalidator.names(this.ref(node));
+    }
+    for (const node of change.attributes) {
+      if (change.contents.has(node) || change.directories.has(node) || !this.seen.holds(node)) continue;
+      this.invalidator.attributes(this.ref(node));
+    }
+  }
+
+  refersTo(node: number): boolean {
+    if (this.seen.holds(node)) return true;
+    for (const handle of this.handles.files()) if (handle.node === node) return true;
+    return false;
+  }
+
+  /** True when another handle of this mount can still write the node. */
+  hasWriter(node: number): boolean {
+    for (const handle of this.handles.files()) if (handle.node === node && isWritable(handle.flags)) return true;
+    return false;
+  }
+
+  /** After the kernel or a handle let go of a node: one without names may go. */
+  released(number: number): void {
+    const node = this.live.store.node(number);
+    if (node !== undefined && node.detachedSince === 0) return;
+    if (this.refersTo(number)) return;
+    this.seen.drop(number);
+    this.drafts.delete(number);
+    this.live.settled(number);
+    if (node !== undefined) this.live.unreferenced(number);
+  }
+}
