@@ -50,7 +50,8 @@ checks.push(
   ])),
 );
 // tap would rebuild itself on its first run, and still run that one with the plugins it came with.
-if (installed || !existsSync(join(ROOT, ".tap/plugins"))) checks.push(await step("tap build", ["npx", "--no", "tap", "build"]));
+if (installed || !existsSync(join(ROOT, ".tap/plugins")))
+  checks.push(await step("tap build", ["npx", "--no", "tap", "build"]));
 
 const report = new TapReport(console.log);
 // Short: the daemon's socket lives in it, and a socket path holds 107 bytes.
