@@ -30,9 +30,11 @@ const OPTIONS = Object.freeze({
   valueEncoding: "buffer",
   // Sealed bytes do not compress, and in plain stores snappy would hide bytes from a scan for erased ones.
   compression: false,
-  cacheSize: 32 * MIB,
-  // Tables are mapped into memory, and what has been touched of them counts as ours: 2 MiB for each open one.
-  maxOpenFiles: 40,
+  // LevelDB maps its tables into memory; mapped blocks bypass the block cache, and what has been touched of a table counts
+  // as our memory. So the bound is open tables × table size: 64 × 1 MiB, the least that LevelDB 1.20 accepts of both.
+  cacheSize: 8 * MIB,
+  maxFileSize: MIB,
+  maxOpenFiles: 74,
 });
 /** Values that must not be lost with the page cache: LevelDB does not sync a log it has switched away from. */
 const SYNCED = Object.freeze({ sync: true });
