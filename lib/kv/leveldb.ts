@@ -1,5 +1,5 @@
 /** LevelDB, opened the way memfs needs it, its errors translated. The only file that imports `level`. */
-import { mkdir, statfs } from "node:fs/promises";
+import { mkdir, realpath, statfs } from "node:fs/promises";
 import { Level } from "level";
 import { MemfsError } from "../errors.ts";
 import { fullError } from "./disk.ts";
@@ -60,7 +60,15 @@ export class LevelDb {
   /** @throws MemfsError `locked`, `damaged`, `no_space`, `io` */
   static async open(dir: string): Promise<LevelDb> {
     await mkdir(dir, { recursive: true, mode: 0o700 });
-    return new LevelDb(dir, await openLevel(dir));
+    const real = await realpath(dir);
+    if (openDirs.has(real)) throw new MemfsError("locked", `the database in ${dir} ${SAYS.locked}`);
+    openDirs.add(real);
+    try {
+      return new LevelDb(real, await openLevel(real));
+    } catch (error) {
+      openDirs.delete(real);
+      throw error;
+    }
   }
 
   /** True while it is being closed and opened again after a failed write: nothing can be read for a moment. */
@@ -134,6 +142,7 @@ export class LevelDb {
   async close(): Promise<void> {
     await this.#turn;
     await this.#db.close();
+    openDirs.delete(this.#dir);
   }
 
   #compact(range: LevelRange): Promise<void> {
@@ -183,6 +192,12 @@ export class LevelDb {
   }
 }
 
+/**
+ * Directories open in this process. LevelDB locks with fcntl, whose lock a process loses as soon as it closes any
+ * descriptor of the file — also that of a second attempt to open the same database. So no second attempt is made.
+ */
+const openDirs = new Set<string>();
+
 async function openLevel(dir: string): Promise<NodeLevel> {
   const db = new Level<Buffer, Buffer>(dir, OPTIONS) as NodeLevel;
   try {
@@ -200,7 +215,7 @@ const CAUSES = [
 ] as const;
 
 const SAYS = Object.freeze({
-  locked: "is in use by another process; stop that daemon (memfs daemon stop) or use another MEMFS_HOME",
+  locked: "is in use; stop the daemon that uses it (memfs daemon stop) or use another MEMFS_HOME",
   damaged: "is damaged; restore the home from a backup",
   no_space: "cannot be written: no space left; free some space on the disk",
   io: "cannot be read or written; check the disk",

@@ -27,8 +27,10 @@ export class Overlay {
     return this.#touched;
   }
 
-  touch(): void {
+  /** There is something to do although no value changed; with `seq`, everything up to that record is dealt with. */
+  touch(seq = 0): void {
     this.#touched = true;
+    this.#lastSeq = Math.max(this.#lastSeq, seq);
   }
 
   put(space: number, batch: Batch, seq: number): void {
@@ -41,8 +43,7 @@ export class Overlay {
       values.set(key, value === null || Buffer.isBuffer(value) ? value : asBuffer(value));
     }
     this.#cost += cost;
-    this.#lastSeq = seq;
-    this.#touched = true;
+    this.touch(seq);
   }
 
   /** Undefined: not known here; null: deleted. */

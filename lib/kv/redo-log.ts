@@ -248,21 +248,25 @@ export class RedoLog {
       if (result === null) {
         // Only the newest file can be torn in its header; it never held a record.
         if (number !== numbers.at(-1)) throw damaged(path, 0, "has no header");
-        this.#reportCut(path, 0);
+        this.#dropEmpty(path);
         continue;
       }
       if (!follows(result, previous, checkpoint)) {
         // Power loss took the end of a file that was just left, before the first record of the next one was written.
         const bare = result.lastSeq < result.firstSeq && number === numbers.at(-1);
         if (!bare || previous?.number !== number - 1) throw missing(dir, number - 1);
-        this.#reportCut(path, FILE_HEADER_SIZE);
-        unlinkSync(path);
+        this.#dropEmpty(path);
         continue;
       }
       if (result.torn > 0) this.#reportCut(path, result.torn);
       reads.push({ ...result, number, path, withheld });
     }
     return reads;
+  }
+
+  #dropEmpty(path: string): void {
+    this.#options.log.warn("redo log: a file without records was never finished and is removed", { file: path });
+    unlinkSync(path);
   }
 
   #reportCut(path: string, bytes: number): void {

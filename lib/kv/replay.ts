@@ -29,6 +29,7 @@ export class Replay {
     if (space === OWN_SPACE) throw new MemfsError("damaged", `redo record ${seq} in ${where.path} names no space`);
     const sealer = this.#sealer(space);
     if (sealer === null) {
+      this.overlay.touch(seq);
       this.withheld.set(space, { through: seq, records: (this.withheld.get(space)?.records ?? 0) + 1 });
       return true;
     }

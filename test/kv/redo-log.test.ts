@@ -1,0 +1,339 @@
+/** What a damaged redo log costs: a torn last record is cut off and reported, anything else stops the start. */
+import { copyFileSync, cpSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import t from "tap";
+import type { Test } from "tap";
+import type { MemfsError } from "../../lib/errors.ts";
+import type { Disk } from "../../lib/kv/disk.ts";
+import { systemDisk } from "../../lib/kv/disk.ts";
+import type { LevelKvOptions } from "../../lib/kv/level.ts";
+import { openLevelKv } from "../../lib/kv/level.ts";
+import { batch, contents, openIn, randomFrom, redoFiles, rememberingLog, scratchDir, sealerOf } from "../fixtures/kv.ts";
+
+/** A home whose changes are only in the redo log, as after `kill -9`: a copy taken before LevelDB was given any. */
+async function killedHome(t: Test, commits: number, options: Partial<LevelKvOptions> = {}): Promise<string> {
+  const live = scratchDir(t);
+  const kv = await openIn(t, live, options);
+  const space = kv.space(2, sealerOf(2));
+  const dead = scratchDir(t);
+  for (let i = 1; i <= commits; i++) space.commit(batch({ [`k${i}`]: `value ${i}`, last: String(i) }));
+  cpSync(live, dead, { recursive: true });
+  await kv.close();
+  return dead;
+}
+
+/** What can be read after a start in a copy of `home`; the error when it does not start. */
+async function start(t: Test, home: string, options: Partial<LevelKvOptions> = {}) {
+  const dir = scratchDir(t);
+  cpSync(home, dir, { recursive: true });
+  const log = rememberingLog();
+  try {
+    const kv = await openLevelKv({ dir, sealerOf, log, ...options });
+    const found = new Map(await contents(kv.space(2, sealerOf(2))));
+    // The log must be in order again: what is committed now is there after the next start.
+    kv.space(2, sealerOf(2)).commit(batch({ more: "yes" }));
+    await kv.close();
+    const again = await openLevelKv({ dir, sealerOf, log, ...options });
+    const more = new Map(await contents(again.space(2, sealerOf(2))));
+    await again.close();
+    t.strictSame(more, new Map([...found, ["more", "yes"]]), "the same after another start");
+    return { found, lines: log.lines, error: null };
+  } catch (error) {
+    return { found: new Map<string, string>(), lines: log.lines, error: error as MemfsError };
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+function newest(home: string): string {
+  return redoFiles(home).at(-1) ?? "";
+}
+
+t.test("records in the log are there after a start", async (t) => {
+  const { found, error, lines } = await start(t, await killedHome(t, 3));
+  t.equal(error, null);
+  t.equal(found.get("k1"), "value 1");
+  t.equal(found.get("last"), "3");
+  t.strictSame(lines, [], "nothing to report");
+});
+
+t.test("a last record cut at any byte is dropped and reported, the others stay", async (t) => {
+  const home = await killedHome(t, 3);
+  const file = newest(home);
+  const whole = readFileSync(file);
+  const two = await killedHome(t, 2);
+  const start3 = statSync(newest(two)).size;
+  t.ok(start3 < whole.length);
+  for (let size = start3; size < whole.length; size++) {
+    writeFileSync(file, whole.subarray(0, size));
+    const { found, error, lines } = await start(t, home);
+    if (error !== null || found.get("last") !== "2" || found.has("k3")) return t.fail(`cut at ${size}: ${String(error)}`);
+    if (lines.length !== (size === start3 ? 0 : 1)) return t.fail(`cut at ${size}: reported ${lines.length} times`);
+  }
+  t.pass(`${whole.length - start3} cuts`);
+  writeFileSync(file, Buffer.concat([whole.subarray(0, start3), Buffer.alloc(5000)]));
+  const zeros = await start(t, home);
+  t.equal(zeros.found.get("last"), "2", "zeros behind the end, as a power loss leaves them");
+  t.match(zeros.lines, [/cut off/]);
+});
+
+t.test("a file torn in its header is replaced", async (t) => {
+  const home = await killedHome(t, 0);
+  for (const size of [0, 1, 31]) {
+    truncateSync(newest(home), size);
+    const { error, lines } = await start(t, home);
+    t.equal(error, null, `${size} bytes`);
+    t.match(lines, [/removed/]);
+  }
+  const live = scratchDir(t);
+  const kv = await openIn(t, live);
+  kv.space(2, sealerOf(2)).commit(batch({ a: "1" }));
+  await kv.close();
+  truncateSync(newest(live), 31);
+  t.equal((await start(t, live)).found.get("a"), "1", "LevelDB has what was in it");
+});
+
+t.test("flipped bits never give wrong data: at worst the last record is dropped and reported", async (t) => {
+  const seed = Number(process.env["SEED"] ?? Date.now() % 1e9);
+  t.comment(`seed ${seed}`);
+  const random = randomFrom(seed);
+  const home = await killedHome(t, 4);
+  const file = newest(home);
+  const whole = readFileSync(file);
+  const lastRecord = statSync(newest(await killedHome(t, 3))).size;
+  for (let i = 0; i < 120; i++) {
+    const bytes = Buffer.from(whole);
+    const at = random(bytes.length);
+    bytes[at] = (bytes[at] ?? 0) ^ (1 << random(8));
+    writeFileSync(file, bytes);
+    const { found, error, lines } = await start(t, home);
+    const where = `seed ${seed}: flip at ${at} of ${bytes.length}`;
+    if (error === null) {
+      t.ok(at >= lastRecord && lines.length === 1, `${where}: cut and reported`);
+      t.equal(found.get("last"), "3", where);
+      t.notOk(found.has("k4"), where);
+    } else {
+      t.match(error.code, /^(damaged|format_newer)$/, where);
+      t.match(error.message, /redo file .*\.log .*;/, `${where}: file and way out named`);
+    }
+  }
+});
+
+t.test("a bad record before good ones is damage, with file and offset", async (t) => {
+  const home = await killedHome(t, 3);
+  const file = newest(home);
+  const whole = readFileSync(file);
+  const first = 32;
+  const bytes = Buffer.from(whole);
+  bytes.fill(0xee, first + 100, first + 104);
+  writeFileSync(file, bytes);
+  const { error } = await start(t, home);
+  t.equal(error?.code, "damaged");
+  t.match(error?.message, new RegExp(`00000001\\.log .* at offset ${first};`));
+  t.strictSame(error?.detail["offset"], first);
+});
+
+t.test("records of one file are not taken for those of another", async (t) => {
+  const [home, other] = [await killedHome(t, 3), await killedHome(t, 3)];
+  const bytes = readFileSync(newest(home));
+  readFileSync(newest(other)).copy(bytes, 32, 32);
+  writeFileSync(newest(home), bytes);
+  const { found } = await start(t, home);
+  t.equal(found.size, 0, "the salt tells them apart");
+});
+
+t.test("a missing file with records that the database needs is damage", async (t) => {
+  const home = await killedHome(t, 9, { rotateSize: 400 });
+  const files = redoFiles(home);
+  t.ok(files.length >= 3, `${files.length} files`);
+  t.equal((await start(t, home)).found.get("last"), "9", "complete, it starts");
+  for (const file of files.slice(0, -1)) {
+    copyFileSync(file, `${file}.kept`);
+    rmSync(file);
+    const { error } = await start(t, home);
+    t.equal(error?.code, "damaged", file);
+    t.match(error?.message, /is missing/);
+    copyFileSync(`${file}.kept`, file);
+  }
+});
+
+t.test("a missing newest file, and a missing log, are damage", async (t) => {
+  const live = scratchDir(t);
+  const kv = await openIn(t, live);
+  kv.space(2, sealerOf(2)).commit(batch({ a: "1" }));
+  await kv.close();
+  for (const file of redoFiles(live)) rmSync(file);
+  const { error } = await start(t, live);
+  t.equal(error?.code, "damaged");
+  t.match(error?.message, /00000001\.log is missing/);
+});
+
+t.test("a record cut short in a file that is not the newest is damage", async (t) => {
+  const home = await killedHome(t, 9, { rotateSize: 400 });
+  const file = redoFiles(home)[1] ?? "";
+  truncateSync(file, statSync(file).size - 3);
+  const { error } = await start(t, home);
+  t.equal(error?.code, "damaged");
+  t.match(error?.message, /00000002\.log is cut short at offset|is missing/);
+});
+
+t.test("power loss right after a rotation: the torn file is cut, the empty one behind it goes", async (t) => {
+  let home = "";
+  const live = scratchDir(t);
+  const target = scratchDir(t);
+  const onPoint = (point: string): void => {
+    if (point !== "rotated" || redoFiles(live).length < 2 || home !== "") return;
+    home = target;
+    cpSync(live, home, { recursive: true });
+  };
+  const kv = await openIn(t, live, { rotateSize: 400, onPoint });
+  for (let i = 1; home === ""; i++) kv.space(2, sealerOf(2)).commit(batch({ last: String(i) }));
+  const [old = ""] = redoFiles(home);
+  truncateSync(old, statSync(old).size - 3);
+  const { error, found, lines } = await start(t, home);
+  t.equal(error, null);
+  t.ok(Number(found.get("last")) >= 1);
+  t.match(lines, [/cut off/, /removed/]);
+});
+
+t.test("files are rotated, applied and unlinked; none is left behind, nothing is lost", async (t) => {
+  const dir = scratchDir(t);
+  const kv = await openIn(t, dir, { rotateSize: 2000 });
+  const space = kv.space(2, sealerOf(2));
+  for (let i = 0; i < 200; i++) space.commit(batch({ [`k${i}`]: "x".repeat(50) }));
+  await kv.sync();
+  t.ok(redoFiles(dir).length > 10);
+  await kv.drain();
+  t.equal(redoFiles(dir).length, 1);
+  await kv.close();
+  const again = await openIn(t, dir);
+  t.equal((await contents(again.space(2, sealerOf(2)))).length, 200);
+});
+
+t.test("a commit of many megabytes, and small ones after it", async (t) => {
+  const dir = scratchDir(t);
+  const kv = await openIn(t, dir);
+  const big = Buffer.alloc(9_000_000, "memory");
+  kv.space(2, sealerOf(2)).commit(new Map([["big", big]]));
+  kv.space(2, sealerOf(2)).commit(batch({ small: "1" }));
+  await kv.close();
+  const again = await openIn(t, dir);
+  t.ok(again.space(2, sealerOf(2)).get("big")?.equals(big));
+  t.equal(again.space(2, sealerOf(2)).get("small")?.toString(), "1");
+});
+
+/** A disk on which each call can be made to fail. */
+function faultyDisk() {
+  const fail: { write?: string; short?: number; truncate?: string; datasync?: string } = {};
+  const raise = (code: string | undefined): void => {
+    if (code !== undefined) throw Object.assign(new Error(code), { code });
+  };
+  let syncs = 0;
+  const disk: Disk = {
+    write(fd, bytes, position) {
+      if (fail.short !== undefined) return systemDisk.write(fd, bytes.subarray(0, fail.short), position);
+      // The worst case: all bytes reach the file, and then the call fails.
+      if (fail.write !== undefined) systemDisk.write(fd, bytes, position);
+      raise(fail.write);
+      return systemDisk.write(fd, bytes, position);
+    },
+    truncate(fd, size) {
+      raise(fail.truncate);
+      systemDisk.truncate(fd, size);
+    },
+    async datasync(fd) {
+      syncs++;
+      raise(fail.datasync);
+      await systemDisk.datasync(fd);
+    },
+  };
+  return { disk, fail, syncs: () => syncs };
+}
+
+t.test("a failed or short write changes nothing, and the next commit works", async (t) => {
+  for (const [fault, code] of [
+    [{ short: 20 }, "no_space"],
+    [{ short: 0 }, "no_space"],
+    [{ write: "ENOSPC" }, "no_space"],
+    [{ write: "EDQUOT" }, "no_space"],
+    [{ write: "EIO" }, "io"],
+  ] as const) {
+    const dir = scratchDir(t);
+    const { disk, fail } = faultyDisk();
+    const kv = await openIn(t, dir, { disk });
+    const space = kv.space(2, sealerOf(2));
+    space.commit(batch({ a: "1" }));
+    const size = statSync(newest(dir)).size;
+    Object.assign(fail, fault);
+    t.throws(() => space.commit(batch({ a: "2", b: "2" })), { code }, JSON.stringify(fault));
+    t.equal(statSync(newest(dir)).size, size, "cut back");
+    t.equal(space.get("a")?.toString(), "1");
+    t.equal(space.get("b"), undefined);
+    delete fail.write;
+    delete (fail as { short?: number }).short;
+    space.commit(batch({ c: "3" }));
+    await kv.close();
+    const again = await openIn(t, dir);
+    t.strictSame(await contents(again.space(2, sealerOf(2))), [["a", "1"], ["c", "3"]]); // prettier-ignore
+  }
+});
+
+t.test("a refused record that cannot be cut off shuts the log until it can", async (t) => {
+  const dir = scratchDir(t);
+  const { disk, fail } = faultyDisk();
+  const kv = await openIn(t, dir, { disk, rotateSize: 1 });
+  const space = kv.space(2, sealerOf(2));
+  space.commit(batch({ a: "1" }));
+  Object.assign(fail, { write: "EIO", truncate: "EIO" });
+  t.throws(() => space.commit(batch({ a: "2" })), { code: "io" });
+  delete fail.write;
+  t.throws(() => space.commit(batch({ a: "3" })), { code: "io" }, "even though writing works again");
+  t.equal(space.get("a")?.toString(), "1");
+  delete fail.truncate;
+  space.commit(batch({ b: "4" }));
+  await kv.close();
+  const again = await openIn(t, dir);
+  t.strictSame(await contents(again.space(2, sealerOf(2))), [["a", "1"], ["b", "4"]]); // prettier-ignore
+});
+
+t.test("sync is shared by those who wait together, and costs nothing when there is nothing new", async (t) => {
+  const { disk, syncs } = faultyDisk();
+  const kv = await openIn(t, scratchDir(t), { disk });
+  const space = kv.space(2, sealerOf(2));
+  await kv.sync();
+  t.equal(syncs(), 0);
+  space.commit(batch({ a: "1" }));
+  const first = kv.sync();
+  t.equal(syncs(), 1);
+  // These came while it ran, so their records may have missed it: one more datasync for all of them.
+  space.commit(batch({ b: "1" }));
+  const others = Array.from({ length: 10 }, () => kv.sync());
+  await Promise.all([first, ...others]);
+  t.equal(syncs(), 2);
+  await kv.sync();
+  t.equal(syncs(), 2);
+});
+
+t.test("when the log cannot be synced, LevelDB makes the changes durable, and no second sync is believed", async (t) => {
+  const dir = scratchDir(t);
+  const { disk, fail, syncs } = faultyDisk();
+  const log = rememberingLog();
+  const kv = await openIn(t, dir, { disk, log });
+  const space = kv.space(2, sealerOf(2));
+  space.commit(batch({ a: "1" }));
+  fail.datasync = "EIO";
+  await kv.sync();
+  t.match(log.lines, [/sync failed/]);
+  t.equal(syncs(), 1);
+  // Its log is gone; what sync promised is in LevelDB.
+  const copy = scratchDir(t);
+  cpSync(dir, copy, { recursive: true });
+  for (const file of redoFiles(copy)) truncateSync(file, 32);
+  delete fail.datasync;
+  await kv.close();
+  const survivor = await openIn(t, copy);
+  t.strictSame(await contents(survivor.space(2, sealerOf(2))), [["a", "1"]]);
+  survivor.space(2, sealerOf(2)).commit(batch({ b: "2" }));
+  await survivor.close();
+  const again = await openIn(t, copy);
+  t.equal((await contents(again.space(2, sealerOf(2)))).length, 2, "numbers go on behind what LevelDB knows");
+});
