@@ -1,7 +1,6 @@
 /** What is particular to the durable key-value store: its format, its lock, its seals, its background, its end. */
 import { spawnSync } from "node:child_process";
-import { appendFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import t from "tap";
@@ -10,19 +9,15 @@ import type { Format } from "../../lib/kv/format.ts";
 import { FORMAT } from "../../lib/kv/format.ts";
 import { physicalKey } from "../../lib/kv/key.ts";
 import type { Sealer } from "../../lib/kv/kv.ts";
-import { openLevelKv } from "../../lib/kv/level.ts";
 import { LevelDb } from "../../lib/kv/leveldb.ts";
-import { silentLog } from "../../lib/log.ts";
 import { AesSealer, PlainSealer } from "../../lib/store/seal.ts";
 import {
   batch,
   contents,
-  EVERYTHING,
   entries,
   openIn,
   randomFrom,
   redoFiles,
-  rememberingLog,
   scratchDir,
   sealerOf,
   until,
@@ -91,7 +86,10 @@ t.test("an older format is upgraded step by step, after the log is drained, and 
   t.strictSame(await contents(kv.space(2, sealerOf(2))), [["a", "1"], ["b", "2"]]); // prettier-ignore
   await kv.close();
   await t.rejects(openIn(t, dir, { format: FORMAT }), { code: "format_newer" });
-  await t.rejects(openIn(t, dir, { format: { version: 5, upgrades: new Map() } }), { code: "damaged", message: /format 3/ });
+  await t.rejects(openIn(t, dir, { format: { version: 5, upgrades: new Map() } }), {
+    code: "damaged",
+    message: /format 3/,
+  });
 });
 
 t.test("a second open of the same directory is told what to do", async (t) => {
@@ -113,7 +111,8 @@ t.test("a damaged or vanished LevelDB is reported, not replaced", async (t) => {
   await (await openIn(t, home)).close();
   const damage: Record<string, (db: string) => void> = {
     "manifest overwritten": (db) => {
-      for (const name of readdirSync(db)) if (name.startsWith("MANIFEST")) writeFileSync(join(db, name), "x".repeat(500));
+      for (const name of readdirSync(db))
+        if (name.startsWith("MANIFEST")) writeFileSync(join(db, name), "x".repeat(500));
     },
     "current gone": (db) => rmSync(join(db, "CURRENT")),
     "all gone": (db) => rmSync(db, { recursive: true }),
@@ -231,7 +230,10 @@ t.test("withheld records can be discarded with their store", async (t) => {
 t.test("a log that another key sealed is damage, and stays as it is", async (t) => {
   const dir = await withheldHome(t);
   const before = redoFiles(dir).map((file) => readFileSync(file, "latin1"));
-  await t.rejects(openIn(t, dir, { sealerOf: () => ANOTHER }), { code: "damaged", message: /with the key of space 2; restore/ });
+  await t.rejects(openIn(t, dir, { sealerOf: () => ANOTHER }), {
+    code: "damaged",
+    message: /with the key of space 2; restore/,
+  });
   t.strictSame(redoFiles(dir).map((file) => readFileSync(file, "latin1")).slice(0, before.length), before); // prettier-ignore
   const kv = await openIn(t, dir);
   t.equal(kv.space(2, sealerOf(2)).get("last")?.toString(), "6");
@@ -341,103 +343,4 @@ t.test("random work in several spaces, through restarts, agrees with plain maps"
     }
     await kv.close();
   }
-});
-
-/** A filesystem of this many bytes, unmounted after the test; null with the reason when it cannot be had. */
-function smallDisk(t: Test, bytes: number): string | null {
-  const dir = mkdtempSync(join(tmpdir(), "mf-"));
-  const mount = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${bytes}`, "memfs-test", dir], { encoding: "utf8" });
-  if (mount.status !== 0) {
-    rmdirSync(dir);
-    if (process.env["CI"] === "true") t.fail(`cannot mount a small disk: ${mount.stderr}`);
-    else t.skip(`cannot mount a small disk (needs root): ${mount.stderr.trim()}`);
-    return null;
-  }
-  t.teardown(() => {
-    spawnSync("umount", ["-l", dir]);
-    rmdirSync(dir);
-  });
-  return dir;
-}
-
-/** Fills the disk until `left` bytes are free. */
-function fill(disk: string, left: number): string {
-  const filler = join(disk, "filler");
-  try {
-    for (;;) appendFileSync(filler, Buffer.alloc(65536));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
-  }
-  const size = readFileSync(filler).length - left;
-  writeFileSync(filler, Buffer.alloc(Math.max(0, size)));
-  return filler;
-}
-
-t.test("a full disk refuses commits, loses none that it took, and recovers", async (t) => {
-  const disk = smallDisk(t, 24 * 1024 * 1024);
-  if (disk === null) return;
-  const log = rememberingLog();
-  const kv = await openLevelKv({ dir: join(disk, "home"), sealerOf, log, bounds: { soft: 1e6, hard: 4e6 } });
-  t.teardown(() => kv.close());
-  const space = kv.space(2, sealerOf(2));
-  const taken: string[] = [];
-  const commit = (key: string): void => {
-    space.commit(new Map([[key, Buffer.alloc(20_000, key)]]));
-    taken.push(key);
-  };
-  for (let i = 0; i < 50; i++) commit(`before${i}`);
-  await kv.drain();
-  // Room for some commits in the log, none for LevelDB.
-  const filler = fill(disk, 1_000_000);
-  t.throws(() => {
-    for (let i = 0; i < 500; i++) commit(`full${i}`);
-  }, { code: "no_space", message: /no space left; free some space/ }); // prettier-ignore
-  await t.rejects(kv.drain(), { code: "no_space" });
-  t.equal(kv.pressed, false, "waiting would not help");
-  t.throws(() => {
-    for (let i = 0; i < 500; i++) commit(`still${i}`);
-  }, { code: "no_space" }); // prettier-ignore
-  for (const key of taken) if (!space.get(key)?.includes(key)) t.fail(`${key} cannot be read`);
-  t.equal(log.lines.filter((line) => line.includes("wait in the redo log")).length, 1, "told once");
-  rmSync(filler);
-  commit("after");
-  await kv.drain();
-  t.match(log.lines.at(-1), /takes changes again/);
-  await kv.close();
-  const again = await openLevelKv({ dir: join(disk, "home"), sealerOf, log: silentLog });
-  t.teardown(() => again.close());
-  t.strictSame((await contents(again.space(2, sealerOf(2)))).map(([key]) => key), [...taken].sort()); // prettier-ignore
-  await again.close();
-});
-
-t.test("a disk that fills up under LevelDB's hands: it is opened again before it is trusted", async (t) => {
-  const disk = smallDisk(t, 24 * 1024 * 1024);
-  if (disk === null) return;
-  let filler: string | null = null;
-  let armed = false;
-  const onPoint = (point: string): void => {
-    if (armed && point === "batch") filler ??= fill(disk, 0);
-  };
-  const kv = await openLevelKv({ dir: join(disk, "home"), sealerOf, log: silentLog, onPoint });
-  t.teardown(() => kv.close());
-  const space = kv.space(2, sealerOf(2));
-  space.commit(batch({ old: "1" }));
-  await kv.drain();
-  armed = true;
-  for (let i = 0; i < 150; i++) space.commit(new Map([[`k${i}`, Buffer.alloc(20_000, `${i}.`)]]));
-  const scan = space.scan(EVERYTHING);
-  await t.rejects(kv.drain(), { code: "no_space" });
-  t.equal(space.get("old")?.toString(), "1", "it can still be read");
-  t.equal((await entries(space)).length, 151, "and scanned");
-  rmSync(filler ?? "");
-  await kv.drain();
-  await t.rejects(async () => {
-    for await (const page of scan) t.fail(`${page.length} entries from a database that was closed`);
-  }, { code: "io" }, "a scan open across the reopening fails, it does not end early"); // prettier-ignore
-  t.equal((await entries(space)).length, 151);
-  await kv.close();
-  const again = await openLevelKv({ dir: join(disk, "home"), sealerOf, log: silentLog });
-  t.teardown(() => again.close());
-  t.equal((await entries(again.space(2, sealerOf(2)))).length, 151);
-  await again.close();
 });

@@ -7,7 +7,16 @@ import type { Disk } from "../../lib/kv/disk.ts";
 import { systemDisk } from "../../lib/kv/disk.ts";
 import type { LevelKvOptions } from "../../lib/kv/level.ts";
 import { openLevelKv } from "../../lib/kv/level.ts";
-import { batch, contents, openIn, randomFrom, redoFiles, rememberingLog, scratchDir, sealerOf } from "../fixtures/kv.ts";
+import {
+  batch,
+  contents,
+  openIn,
+  randomFrom,
+  redoFiles,
+  rememberingLog,
+  scratchDir,
+  sealerOf,
+} from "../fixtures/kv.ts";
 
 /** A home whose changes are only in the redo log, as after `kill -9`: a copy taken before LevelDB was given any. */
 async function killedHome(t: Test, commits: number, options: Partial<LevelKvOptions> = {}): Promise<string> {
@@ -66,7 +75,8 @@ t.test("a last record cut at any byte is dropped and reported, the others stay",
   for (let size = start3; size < whole.length; size++) {
     writeFileSync(file, whole.subarray(0, size));
     const { found, error, lines } = await start(t, home);
-    if (error !== null || found.get("last") !== "2" || found.has("k3")) return t.fail(`cut at ${size}: ${String(error)}`);
+    if (error !== null || found.get("last") !== "2" || found.has("k3"))
+      return t.fail(`cut at ${size}: ${String(error)}`);
     if (lines.length !== (size === start3 ? 0 : 1)) return t.fail(`cut at ${size}: reported ${lines.length} times`);
   }
   t.pass(`${whole.length - start3} cuts`);
@@ -313,27 +323,30 @@ t.test("sync is shared by those who wait together, and costs nothing when there 
   t.equal(syncs(), 2);
 });
 
-t.test("when the log cannot be synced, LevelDB makes the changes durable, and no second sync is believed", async (t) => {
-  const dir = scratchDir(t);
-  const { disk, fail, syncs } = faultyDisk();
-  const log = rememberingLog();
-  const kv = await openIn(t, dir, { disk, log });
-  const space = kv.space(2, sealerOf(2));
-  space.commit(batch({ a: "1" }));
-  fail.datasync = "EIO";
-  await kv.sync();
-  t.match(log.lines, [/sync failed/]);
-  t.equal(syncs(), 1);
-  // Its log is gone; what sync promised is in LevelDB.
-  const copy = scratchDir(t);
-  cpSync(dir, copy, { recursive: true });
-  for (const file of redoFiles(copy)) truncateSync(file, 32);
-  delete fail.datasync;
-  await kv.close();
-  const survivor = await openIn(t, copy);
-  t.strictSame(await contents(survivor.space(2, sealerOf(2))), [["a", "1"]]);
-  survivor.space(2, sealerOf(2)).commit(batch({ b: "2" }));
-  await survivor.close();
-  const again = await openIn(t, copy);
-  t.equal((await contents(again.space(2, sealerOf(2)))).length, 2, "numbers go on behind what LevelDB knows");
-});
+t.test(
+  "when the log cannot be synced, LevelDB makes the changes durable, and no second sync is believed",
+  async (t) => {
+    const dir = scratchDir(t);
+    const { disk, fail, syncs } = faultyDisk();
+    const log = rememberingLog();
+    const kv = await openIn(t, dir, { disk, log });
+    const space = kv.space(2, sealerOf(2));
+    space.commit(batch({ a: "1" }));
+    fail.datasync = "EIO";
+    await kv.sync();
+    t.match(log.lines, [/sync failed/]);
+    t.equal(syncs(), 1);
+    // Its log is gone; what sync promised is in LevelDB.
+    const copy = scratchDir(t);
+    cpSync(dir, copy, { recursive: true });
+    for (const file of redoFiles(copy)) truncateSync(file, 32);
+    delete fail.datasync;
+    await kv.close();
+    const survivor = await openIn(t, copy);
+    t.strictSame(await contents(survivor.space(2, sealerOf(2))), [["a", "1"]]);
+    survivor.space(2, sealerOf(2)).commit(batch({ b: "2" }));
+    await survivor.close();
+    const again = await openIn(t, copy);
+    t.equal((await contents(again.space(2, sealerOf(2)))).length, 2, "numbers go on behind what LevelDB knows");
+  },
+);
