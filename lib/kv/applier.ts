@@ -43,14 +43,13 @@ export interface ApplierOptions {
   readonly sealerOf: (space: number) => Sealer;
   /** The checkpoint to write with the last batch. */
   readonly checkpoint: (applied: number) => Checkpoint;
-  /** Called when LevelDB has everything up to `applied`. */
-  readonly release: (applied: number) => Promise<void>;
+  /** Called when this checkpoint, and everything it speaks for, is in LevelDB. */
+  readonly release: (written: Checkpoint) => Promise<void>;
   /** Called after each attempt, whether it succeeded or failed. */
   readonly attempted: () => void;
 }
 
 interface Waiter {
-  readonly seq: number;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -62,7 +61,9 @@ export class Applier {
   #applied: number;
   #timer: NodeJS.Timeout | null = null;
   #running: Promise<void> | null = null;
+  /** Those who wait for `active`, and for `applying`. */
   #waiters: Waiter[] = [];
+  #applyingWaiters: Waiter[] = [];
   #failure: MemfsError | null = null;
   #retryDelay = RETRY_FIRST;
   #retryNow: (() => void) | null = null;
@@ -118,20 +119,24 @@ export class Applier {
     this.#active.drop(space);
   }
 
-  /** Resolves when LevelDB has all records up to `seq`; rejects when an attempt fails (it goes on trying all the same). */
-  drain(seq: number): Promise<void> {
-    if (this.#applied >= seq && this.#applying === null && !this.#active.touched) return Promise.resolve();
+  /**
+   * Resolves when LevelDB has all that was put in before the call; rejects when an attempt fails (it goes on trying all
+   * the same).
+   */
+  drain(): Promise<void> {
+    const waiters = this.#active.touched ? this.#waiters : this.#applyingWaiters;
+    if (waiters === this.#applyingWaiters && this.#applying === null) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      this.#waiters.push({ seq, resolve, reject });
+      waiters.push({ resolve, reject });
       this.#retryNow?.();
       this.#start();
     });
   }
 
-  /** Writes the checkpoint and releases redo files although there may be nothing to apply. */
-  checkpoint(): void {
+  /** Writes a checkpoint as of now and releases redo files, although there may be nothing to apply. */
+  checkpoint(): Promise<void> {
     this.#active.touch();
-    this.#start();
+    return this.drain();
   }
 
   /** Ends after the attempt that is running. What is not applied stays in the redo log. */
@@ -157,7 +162,9 @@ export class Applier {
     do {
       if (this.#applying === null) {
         this.#applying = this.#active;
+        this.#applyingWaiters = this.#waiters;
         this.#active = new Overlay();
+        this.#waiters = [];
       }
       try {
         await this.#apply(this.#applying);
@@ -170,21 +177,28 @@ export class Applier {
   }
 
   async #apply(overlay: Overlay): Promise<void> {
-    const { db, onPoint, checkpoint, release } = this.#options;
+    const { db, onPoint } = this.#options;
     const applied = Math.max(this.#applied, overlay.lastSeq);
     const changes = overlay.entries();
-    for (let last = false; !last;) {
-      await db.write(async (batch) => {
-        last = await this.#fill(batch, changes);
-        // The checkpoint goes with the last batch: seen on disk, it proves that all before it is there.
-        if (last) batch.put(physicalKey(OWN_SPACE, CHECKPOINT_KEY), encodeCheckpoint(checkpoint(applied)));
+    let written: Checkpoint | null = null;
+    while (written === null) {
+      written = await db.write(async (batch) => {
+        const checkpoint = (await this.#fill(batch, changes)) ? this.#options.checkpoint(applied) : null;
+        // It goes with the last batch: seen on disk, it proves that all before it is there.
+        if (checkpoint !== null) batch.put(physicalKey(OWN_SPACE, CHECKPOINT_KEY), encodeCheckpoint(checkpoint));
         onPoint("batch");
+        return checkpoint;
       });
     }
     onPoint("applied");
     this.#applied = applied;
     this.#applying = null;
-    await release(applied);
+    try {
+      await this.#options.release(written);
+    } catch (error) {
+      // They are only in the way; the next checkpoint tries again.
+      this.#options.log.warn("redo log: cannot remove files", { error: String(error) });
+    }
   }
 
   /** Seals changes into the batch until it is full, giving other work a turn every millisecond. True: that was all. */
@@ -212,9 +226,9 @@ export class Applier {
     if (this.#failure !== null) this.#options.log.info("database: takes changes again");
     this.#failure = null;
     this.#retryDelay = RETRY_FIRST;
-    const done = this.#waiters.filter((waiter) => waiter.seq <= this.#applied);
-    this.#waiters = this.#waiters.filter((waiter) => waiter.seq > this.#applied);
-    for (const waiter of done) waiter.resolve();
+    const waiters = this.#applyingWaiters;
+    this.#applyingWaiters = [];
+    for (const waiter of waiters) waiter.resolve();
     this.#options.attempted();
   }
 
@@ -225,7 +239,8 @@ export class Applier {
     if (this.#failure === null)
       this.#options.log.error("database: changes wait in the redo log", { error: failure.message });
     this.#failure = failure;
-    const waiters = this.#waiters;
+    const waiters = [...this.#applyingWaiters, ...this.#waiters];
+    this.#applyingWaiters = [];
     this.#waiters = [];
     for (const waiter of waiters) waiter.reject(failure);
     this.#options.attempted();

@@ -6,7 +6,7 @@ import { MemfsError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { Applier, CHECKPOINT_KEY } from "./applier.ts";
 import { decodeCheckpoint } from "./checkpoint.ts";
-import type { Withheld } from "./checkpoint.ts";
+import type { Checkpoint, Withheld } from "./checkpoint.ts";
 import type { Disk } from "./disk.ts";
 import { fullError, systemDisk } from "./disk.ts";
 import type { Format } from "./format.ts";
@@ -78,20 +78,17 @@ async function open(db: LevelDb, options: LevelKvOptions): Promise<Kv> {
     ...{ dir, checkpoint, disk, log, onPoint, rotateSize: options.rotateSize ?? ROTATE_SIZE },
     replay: (record, where) => replay.record(record, where),
   });
+  let kv: Kv | null = null;
   try {
     replay.finish();
-    const kv = new LevelKv(
-      { db, redo, replay, log, bounds: options.bounds ?? BOUNDS, onPoint },
-      checkpoint.applied,
-      clock,
-    );
+    kv = new LevelKv({ db, redo, replay, log, bounds: options.bounds ?? BOUNDS, onPoint }, checkpoint.applied, clock);
     if (found !== null && found < format.version) {
       await kv.drain();
       await upgradeFormat(db, found, format);
     }
     return kv;
   } catch (error) {
-    await redo.close();
+    await (kv ?? redo).close();
     throw error;
   }
 }
@@ -131,7 +128,7 @@ class LevelKv implements Kv {
       ...{ db, clock, log, onPoint },
       sealerOf: (space: number) => this.#sealerOf(space),
       checkpoint: (seq: number) => ({ applied: seq, newestFile: redo.durableFile, withheld: new Map(this.#withheld) }),
-      release: (seq: number) => redo.release(seq),
+      release: (written: Checkpoint) => redo.release(written),
       attempted: () => this.#relieve(),
     };
     this.#applier = new Applier(options, { applied, replayed: replay.overlay });
@@ -160,8 +157,8 @@ class LevelKv implements Kv {
   discard(id: number): void {
     this.check(OWN_SPACE);
     if (!this.#withheld.delete(id)) return;
-    this.#redo.unwithhold(id);
-    this.#applier.checkpoint();
+    // When this fails, it is done with the next change; and after a crash they are withheld again.
+    this.#applier.checkpoint().catch(() => undefined);
   }
 
   async sync(): Promise<void> {
@@ -180,7 +177,7 @@ class LevelKv implements Kv {
 
   async drain(): Promise<void> {
     this.check(OWN_SPACE);
-    await this.#applier.drain(this.#redo.lastSeq);
+    await this.#applier.drain();
   }
 
   /** Only while waiting helps: when LevelDB fails, requests go on and commits are refused at the hard bound. */
@@ -207,8 +204,7 @@ class LevelKv implements Kv {
   /** @throws MemfsError `closed` */
   check(space: number): void {
     if (this.#closing !== null) throw new MemfsError("closed", "the database is closed; open it again");
-    if (this.#destroyed.has(space))
-      throw new MemfsError("closed", `space ${space} is destroyed; its store was deleted`);
+    if (this.#destroyed.has(space)) throw new MemfsError("closed", `space ${space} is destroyed with its store`);
   }
 
   get(space: number, key: Key, sealer: Sealer): Buffer | undefined {
@@ -241,12 +237,10 @@ class LevelKv implements Kv {
     this.check(OWN_SPACE);
     this.#destroyed.add(space);
     this.#withheld.delete(space);
-    this.#redo.unwithhold(space);
     this.#applier.drop(space);
     // From here on no record of the space can be written; when the files so far are applied, they are unlinked.
     this.#redo.rotate();
-    this.#applier.checkpoint();
-    await this.#applier.drain(this.#redo.lastSeq);
+    await this.#applier.checkpoint();
     const range = { gte: spaceStart(space), lt: spaceStart(space + 1) };
     await this.#db.erase(range, [range.gte, physicalKey(space, LAST_KEY)], () => this.#onPoint("erased"));
     this.#sealers.delete(space);
@@ -272,7 +266,7 @@ class LevelKv implements Kv {
 
   async #close(): Promise<void> {
     try {
-      await this.#applier.drain(this.#redo.lastSeq);
+      await this.#applier.drain();
     } catch (error) {
       // Nothing is lost: the redo log has it, and the next start applies it.
       this.#log.warn("database: closed with changes only in the redo log", { error: String(error) });

@@ -45,6 +45,8 @@ const RESERVE = 16 * MIB;
 /** On a small disk the reserve is this part of it. */
 const RESERVE_PART = 16;
 
+const nothing = (): void => undefined;
+
 export class LevelDb {
   readonly #dir: string;
   #db: NodeLevel;
@@ -110,13 +112,14 @@ export class LevelDb {
    * `Writer::EmitPhysicalRecord`).
    * @throws MemfsError `no_space`, `io`, `damaged`
    */
-  write(fill: (batch: LevelBatch) => unknown): Promise<void> {
+  write<T>(fill: (batch: LevelBatch) => T | Promise<T>): Promise<T> {
     return this.#inTurn(async () => {
       await this.#refuseFullDisk(RESERVE);
       const batch = this.#db.batch();
       try {
-        await fill(batch);
+        const result = await fill(batch);
         await this.#risk(batch.write(SYNCED));
+        return result;
       } finally {
         await batch.close();
       }
@@ -150,15 +153,15 @@ export class LevelDb {
   }
 
   /** One writer at a time, and none after a failure before the database is open again. */
-  async #inTurn(run: () => Promise<void>): Promise<void> {
+  async #inTurn<T>(run: () => Promise<T>): Promise<T> {
     const before = this.#turn;
     const turn = before.then(async () => {
       if (this.#broken) await this.#reopen();
-      await run();
+      return run();
     });
-    this.#turn = turn.catch(() => undefined);
+    this.#turn = turn.then(nothing, nothing);
     try {
-      await turn;
+      return await turn;
     } catch (error) {
       throw levelError(this.#dir, error);
     }

@@ -104,6 +104,6 @@ class MemorySpace implements Space {
 
   #check(): void {
     this.#kv.check();
-    if (this.#destroyed) throw new MemfsError("closed", `space ${this.id} is destroyed; its store was deleted`);
+    if (this.#destroyed) throw new MemfsError("closed", `space ${this.id} is destroyed with its store`);
   }
 }

@@ -153,21 +153,17 @@ export class RedoLog {
     return this.#next;
   }
 
-  /** LevelDB has every record up to `seq`, durably: unlinks the files that nobody needs any more. */
-  async release(seq: number): Promise<void> {
-    this.#durableSeq = Math.max(this.#durableSeq, seq);
+  /** This checkpoint is in LevelDB, durably: unlinks the files that nobody needs any more. */
+  async release(written: Checkpoint): Promise<void> {
+    this.#durableSeq = Math.max(this.#durableSeq, written.applied);
     for (const file of this.#files.slice(0, -1)) {
-      if (file.lastSeq > seq || file.withheld.size > 0) continue;
+      // By the checkpoint on disk, not by what was discarded since: it says on start which records must be there.
+      if (file.lastSeq > written.applied || [...file.withheld].some((space) => written.withheld.has(space))) continue;
       this.#options.onPoint("unlink");
       await file.close();
       await unlink(file.path);
       this.#files.splice(this.#files.indexOf(file), 1);
     }
-  }
-
-  /** The records of this space that could not be opened need not be kept any longer. */
-  unwithhold(space: number): void {
-    for (const file of this.#files) file.withheld.delete(space);
   }
 
   async close(): Promise<void> {
