@@ -7,7 +7,7 @@ import { MemfsError } from "./errors.ts";
 /** The 16 bytes behind an id, as a latin1 string: what keys and records hold. Sorts by time. */
 export type Uid = string;
 
-export type IdPrefix = "memstore" | "mem" | "memver" | "sesn" | "user" | "req";
+export type IdPrefix = "memstore" | "mem" | "memver" | "sesn" | "mount" | "user" | "req";
 
 /** Makes ids. Randomness comes in here, so that tests can fix it. */
 export interface IdSource {

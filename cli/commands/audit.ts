@@ -1,0 +1,59 @@
+/** `memfs audit verify`: whether the journal and the contents are what was written. */
+
+import type { Command } from "commander";
+import type { AuditReport, MemoryStore } from "../../lib/api.ts";
+import type { Client } from "../../lib/client.ts";
+import { MemfsError } from "../../lib/errors.ts";
+import { common } from "../command.ts";
+import type { Context } from "../context.ts";
+import { json, line, paint, printable } from "../output.ts";
+
+interface Flags {
+  readonly head?: string;
+  readonly json?: boolean;
+}
+
+/** Exit code of "the answer is no". */
+const NO = 1;
+
+export function register(program: Command, context: Context): void {
+  const audit = program.command("audit").description("prove that history was not changed");
+  const verify = audit
+    .command("verify")
+    .description("walk the hash chain and the contents; exit code 1 names the first break")
+    .argument("[store...]", "default: all")
+    .option("--head <hash>", "the head's hash as it was noted elsewhere: what was in the chain then must be in it now");
+  common(verify, "memfs audit verify\nmemfs audit verify notes --head 4f1c…").action((stores: string[], flags: Flags) =>
+    run(context, stores, flags),
+  );
+}
+
+async function run(context: Context, names: readonly string[], { head, json: asJson }: Flags): Promise<void> {
+  if (head !== undefined && !/^[0-9a-f]{64}$/.test(head)) {
+    throw new MemfsError("invalid_argument", "--head is no hash; give the 64 hex digits that audit verify printed");
+  }
+  const results = await context.ask(async (client) => {
+    const stores = await storesOf(client, names);
+    if (head !== undefined && stores.length !== 1) {
+      throw new MemfsError("invalid_argument", "--head belongs to one store; name it");
+    }
+    const found: { store: MemoryStore; report: AuditReport }[] = [];
+    for (const store of stores) found.push({ store, report: await client.verify(store.id, head) });
+    return found;
+  });
+  if (asJson === true) json(results.map(({ report }) => report));
+  else for (const { store, report } of results) line(sentence(store, report));
+  if (results.some(({ report }) => !report.ok)) process.exitCode = NO;
+}
+
+function storesOf(client: Client, names: readonly string[]): Promise<MemoryStore[]> {
+  if (names.length === 0) return client.stores({ archived: true });
+  return Promise.all(names.map((name) => client.store(name)));
+}
+
+function sentence(store: MemoryStore, { ok, entries, erased, head, problem }: AuditReport): string {
+  const name = printable(store.name);
+  if (!ok) return `${name}: ${paint("red", "BROKEN")}: ${printable(problem ?? "")}`;
+  const without = erased === 0 ? "" : `, ${erased} erased`;
+  return `${name}: ${paint("green", "ok")}, ${entries} entries${without}, head ${head}`;
+}

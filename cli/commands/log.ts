@@ -1,0 +1,96 @@
+/** `memfs log TARGET`: one line per version. */
+
+import type { Command } from "commander";
+import type { MemoryVersion } from "../../lib/api.ts";
+import type { Query } from "../../lib/client.ts";
+import { MemfsError } from "../../lib/errors.ts";
+import { common } from "../command.ts";
+import type { Context } from "../context.ts";
+import { author, json, localTime, paint, printable, table } from "../output.ts";
+import { resolveTarget } from "../target.ts";
+import { formatTime, parseRelative, parseTime } from "../../lib/time.ts";
+
+interface Flags {
+  readonly agent?: string;
+  readonly session?: string;
+  readonly since?: string;
+  readonly until?: string;
+  readonly operation?: string;
+  readonly number?: string;
+  readonly json?: boolean;
+}
+
+const EXAMPLES = `memfs log ./notes/limits.md
+memfs log notes --session s-1 --since "2h ago"`;
+
+const OPERATIONS = ["created", "modified", "deleted"];
+
+export function register(program: Command, context: Context): void {
+  const command = program
+    .command("log")
+    .description("the versions of a store or a memory, newest first")
+    .argument("<target>")
+    .option("--agent <name>", "only what this agent wrote")
+    .option("--session <id>", "only what this session wrote")
+    .option("--since <time>", "from then on")
+    .option("--until <time>", "up to then")
+    .option("--operation <operation>", OPERATIONS.join(", "))
+    .option("-n, --number <count>", "at most so many");
+  common(command, EXAMPLES).action((target: string, flags: Flags) => log(context, target, flags));
+}
+
+async function log(context: Context, text: string, flags: Flags): Promise<void> {
+  const filters = {
+    agent: flags.agent,
+    session_id: flags.session,
+    operation: operation(flags.operation),
+    "created_at[gte]": time("--since", flags.since),
+    "created_at[lte]": time("--until", flags.until),
+  };
+  const count = number(flags.number);
+  const versions = await context.ask(async (client) => {
+    const { store, path } = await resolveTarget(client, text, "unversioned");
+    if (path === "/") return client.versions(store, filters, count);
+    const found = await client.versions(store, { ...filters, path }, count);
+    // Nothing found is an answer when the memory is there and the filters leave nothing of it.
+    if (found.length === 0) await client.versionAt(store, path, null);
+    return found;
+  });
+  if (flags.json === true) json(versions);
+  else table(versions.map(row), [5]);
+}
+
+function row(version: MemoryVersion): string[] {
+  return [
+    paint("dim", localTime(version.created_at)),
+    version.id,
+    version.operation,
+    `${version.path === null ? "(redacted)" : printable(version.path)}@${version.n}`,
+    author(version),
+    sizeChange(version),
+  ];
+}
+
+function sizeChange({ content_size_change_bytes: change }: MemoryVersion): string {
+  if (change === null) return "?";
+  if (change === 0) return "0";
+  return change > 0 ? paint("green", `+${change}`) : paint("red", String(change));
+}
+
+function operation(text: string | undefined): Query[string] {
+  if (text === undefined || OPERATIONS.includes(text)) return text;
+  throw new MemfsError("invalid_argument", `--operation is ${text}; give one of ${OPERATIONS.join(", ")}`);
+}
+
+function number(text: string | undefined): number {
+  if (text === undefined) return Infinity;
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new MemfsError("invalid_argument", `-n is ${text}; give a number from 1`);
+}
+
+function time(flag: string, text: string | undefined): Query[string] {
+  if (text === undefined) return undefined;
+  const at = parseTime(text, true) ?? parseRelative(text, Date.now() * 1000);
+  if (at !== null) return formatTime(at);
+  throw new MemfsError("invalid_argument", `${flag} is ${JSON.stringify(text)}; give a time, or one like "2h ago"`);
+}

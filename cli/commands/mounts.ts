@@ -1,0 +1,24 @@
+/** `memfs mounts`. */
+
+import type { Command } from "commander";
+import type { Mount } from "../../lib/api.ts";
+import { common } from "../command.ts";
+import type { Context } from "../context.ts";
+import { json, printable, table } from "../output.ts";
+
+export function register(program: Command, context: Context): void {
+  const command = program.command("mounts").description("what is mounted where, newest first");
+  common(command, "memfs mounts").action((flags: { json?: boolean }) => mounts(context, flags));
+}
+
+async function mounts(context: Context, flags: { readonly json?: boolean }): Promise<void> {
+  const list = await context.ask((client) => client.mounts());
+  if (flags.json === true) return json(list);
+  table(
+    list.map((mount) => [printable(mount.mountpoint), stores(mount), printable(`${mount.agent}/${mount.session_id}`)]),
+  );
+}
+
+function stores(mount: Mount): string {
+  return mount.stores.map(({ name, access }) => printable(`${name}:${access}`)).join(" ");
+}

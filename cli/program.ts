@@ -1,0 +1,86 @@
+/** The commands of `memfs`: which there are, and running one. */
+
+import { Command, CommanderError } from "commander";
+import { MemfsError, meaningOf } from "../lib/errors.ts";
+import { VERSION } from "../lib/version.ts";
+import type { Register } from "./command.ts";
+import { Context } from "./context.ts";
+import { complain } from "./output.ts";
+
+/** Exit code of a wrong call (EX_USAGE). */
+const USAGE = 64;
+
+/** First word → its file. Only the one that is called is loaded. */
+const COMMANDS: Readonly<Record<string, () => Promise<{ register: Register }>>> = {
+  daemon: () => import("./commands/daemon.ts"),
+  store: () => import("./commands/store.ts"),
+  mount: () => import("./commands/mount.ts"),
+  umount: () => import("./commands/umount.ts"),
+  mounts: () => import("./commands/mounts.ts"),
+  ls: () => import("./commands/ls.ts"),
+  cat: () => import("./commands/cat.ts"),
+  log: () => import("./commands/log.ts"),
+  show: () => import("./commands/show.ts"),
+  rollback: () => import("./commands/rollback.ts"),
+  audit: () => import("./commands/audit.ts"),
+  prompt: () => import("./commands/prompt.ts"),
+};
+
+/** Runs a command line; resolves with its exit code. Never rejects. */
+export async function run(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  let context: Context | null = null;
+  try {
+    context = new Context(env);
+    const program = await build(args, context);
+    await program.parseAsync(args, { from: "user" });
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    return report(error);
+  } finally {
+    context?.close();
+  }
+}
+
+async function build(args: readonly string[], context: Context): Promise<Command> {
+  const program = new Command("memfs")
+    .description("Memory stores of AI agents as directories, every change a version.")
+    .version(VERSION)
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: false })
+    .configureOutput({ outputError: () => undefined })
+    .addHelpText("after", TARGETS);
+  const word = args.find((argument) => !argument.startsWith("-")) ?? "";
+  const called = Object.hasOwn(COMMANDS, word) ? COMMANDS[word] : undefined;
+  const loaders = called === undefined ? Object.values(COMMANDS) : [called];
+  for (const { register } of await Promise.all(loaders.map((load) => load()))) register(program, context);
+  return program;
+}
+
+const TARGETS = `
+A TARGET is STORE, STORE:/path, STORE:/path@VERSION, or a path inside a mount.
+A VERSION is memver_…, a number from 1, -1 for the one before the head, or a time.
+
+Example:
+  $ memfs store create notes && mkdir notes && memfs mount notes ./notes`;
+
+/** One line for what went wrong, and its exit code. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return 0;
+    complain(usageMessage(error));
+    return USAGE;
+  }
+  if (error instanceof MemfsError) {
+    complain(error.message);
+    return meaningOf(error).exit;
+  }
+  const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  complain(`unexpected error; please report it: ${reason}`);
+  return meaningOf(error).exit;
+}
+
+function usageMessage(error: CommanderError): string {
+  // Called without a command, commander has shown the help and has no message.
+  if (error.code === "commander.help") return "no command is given; see: memfs --help";
+  return `${error.message.replace(/^error: /, "").replaceAll(/\s*\n\s*/g, " ")}; see: memfs --help`;
+}

@@ -1,0 +1,53 @@
+/** Finding what a request names. */
+
+import type { VersionSpec } from "../../lib/store/types.ts";
+import type { Store } from "../../lib/store/store.ts";
+import { MemfsError } from "../../lib/errors.ts";
+import { pathsOf } from "../../lib/path.ts";
+import { parseTime } from "../../lib/time.ts";
+
+/** A memory by its path in the API, and that path's bytes. */
+export interface Located {
+  readonly path: Buffer;
+  readonly memoryId: string;
+}
+
+/** The memory at the path, else the last one that was, or null. */
+export async function locate(store: Store, text: string): Promise<Located | null> {
+  if (!text.startsWith("/")) throw new MemfsError("invalid_argument", `the path ${text} does not start with /; add it`);
+  for (const path of pathsOf(text)) {
+    try {
+      return { path, memoryId: await store.memoryOnceAt(path) };
+    } catch (error) {
+      if (!(error instanceof MemfsError) || error.code !== "not_found") throw error;
+    }
+  }
+  return null;
+}
+
+/** As {@link locate}. @throws MemfsError `not_found` */
+export async function locateOrThrow(store: Store, text: string): Promise<Located> {
+  const located = await locate(store, text);
+  if (located !== null) return located;
+  throw new MemfsError("not_found", `no memory is or was at ${text} in store ${store.info.name}; look with: memfs ls`);
+}
+
+/** A version as it is named: `memver_…`, a number from 1, a negative one counted back from the head, or a time. */
+export function parseVersionSpec(text: string): VersionSpec {
+  if (/^memver_\w+$/.test(text)) return { id: text };
+  if (/^-?\d{1,15}$/.test(text) && Number(text) !== 0) return { n: Number(text) };
+  const at = parseTime(text);
+  if (at !== null) return { at };
+  throw new MemfsError(
+    "invalid_argument",
+    `${JSON.stringify(text)} is no version; give memver_…, a number from 1, -1 for the one before the head, or a time`,
+  );
+}
+
+/** Microseconds of a time in a query. @throws MemfsError `invalid_argument` */
+export function parseTimeParameter(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const at = parseTime(text);
+  if (at === null) throw new MemfsError("invalid_argument", `${name} is not an RFC 3339 time with a zone: ${text}`);
+  return at;
+}

@@ -1,0 +1,214 @@
+/**
+ * What goes over the wire between the daemon's HTTP API and its clients. Field names are those of the published
+ * memory-store API; what memfs adds stands beside them. Times are RFC 3339 in UTC with microseconds.
+ */
+
+import type { ErrorCode, ErrorDetail } from "./errors.ts";
+
+/** Sent by the CLI with its own version and by the daemon with its: both refuse to talk across versions. */
+export const VERSION_HEADER = "memfs-version";
+
+/** Body of every answer that is not a success. */
+export interface ErrorEnvelope {
+  readonly type: "error";
+  readonly error: { readonly type: string; readonly message: string; readonly code: ErrorCode } & ErrorDetail;
+  readonly request_id: string;
+}
+
+/** One page of a list; `next_page` goes back as `page`, with the same other parameters. */
+export interface List<T> {
+  readonly data: readonly T[];
+  readonly next_page: string | null;
+}
+
+export interface MemoryStore {
+  readonly type: "memory_store";
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly created_at: string;
+  readonly updated_at: string;
+  readonly archived_at: string | null;
+  /** memfs: its directory in a mount of several stores. */
+  readonly slug: string;
+  /** memfs: whether contents are sealed at rest. */
+  readonly encrypted: boolean;
+  /** memfs: counts; only when one store is retrieved. */
+  readonly usage?: Usage;
+}
+
+export interface Usage {
+  readonly memories: number;
+  readonly versions: number;
+  readonly live_bytes: number;
+  readonly history_bytes: number;
+  /** Sequence number of the newest journal entry. */
+  readonly head_seq: number;
+}
+
+/** Limits and habits of a store; sizes in bytes, 0 versions or days keep all. */
+export interface Policy {
+  readonly max_memory_bytes: number;
+  readonly max_memories: number;
+  readonly max_live_bytes: number;
+  readonly max_history_bytes: number;
+  readonly on_conflict: "keep_both" | "last_writer_wins" | "refuse";
+  readonly keep_versions: number;
+  readonly keep_days: number;
+  readonly scratch: readonly string[];
+  readonly strict_names: boolean;
+}
+
+/** Content of a memory or version: both null in a basic view, and where there is none. */
+export interface Content {
+  readonly content: string | null;
+  /** memfs: set instead of `content` when the bytes are not UTF-8. */
+  readonly content_base64?: string;
+}
+
+export interface Memory extends Content {
+  readonly type: "memory";
+  readonly id: string;
+  readonly memory_store_id: string;
+  readonly memory_version_id: string;
+  readonly path: string;
+  /** memfs: false when `path` carries bytes as `%XX`, because they cannot be in a path of this API. */
+  readonly path_exact: boolean;
+  readonly content_sha256: string;
+  readonly content_size_bytes: number;
+  readonly created_at: string;
+  readonly updated_at: string;
+}
+
+/** Everything below a directory, rolled into one item of a list with depth 1. */
+export interface MemoryPrefix {
+  readonly type: "memory_prefix";
+  readonly path: string;
+  readonly path_exact: boolean;
+}
+
+export type CreatedBy =
+  | { readonly type: "session_actor"; readonly session_id: string }
+  | { readonly type: "api_actor"; readonly api_key_id: string }
+  | { readonly type: "user_actor"; readonly user_id: string };
+
+export interface MemoryVersion extends Content {
+  readonly type: "memory_version";
+  readonly id: string;
+  readonly memory_id: string;
+  readonly memory_store_id: string;
+  readonly operation: "created" | "modified" | "deleted";
+  readonly created_at: string;
+  /** Null when redacted. */
+  readonly path: string | null;
+  readonly path_exact: boolean;
+  /** Null when deleted or redacted; so is the size. */
+  readonly content_sha256: string | null;
+  readonly content_size_bytes: number | null;
+  readonly created_by: CreatedBy;
+  readonly redacted_at: string | null;
+  readonly redacted_by: CreatedBy | null;
+  /** memfs: counts from 1 per memory; what `@n` means. */
+  readonly n: number;
+  /** memfs: sequence number in the store's journal. */
+  readonly seq: number;
+  /** memfs: who wrote it through a mount. */
+  readonly agent: string | null;
+  readonly parents: readonly string[];
+  /** memfs: the process that wrote it, as the kernel told. */
+  readonly process: { readonly uid: number; readonly pid: number; readonly program: string } | null;
+  readonly note: string | null;
+  /** memfs: bytes more or less than before this version; null when redacted. */
+  readonly content_size_change_bytes: number | null;
+}
+
+/** What a rollback did, or with `dry_run` would do. */
+export interface Rollback {
+  readonly type: "rollback";
+  readonly dry_run: boolean;
+  readonly changes: readonly {
+    readonly memory_id: string;
+    readonly path: string;
+    readonly path_exact: boolean;
+    /** The version whose content comes back. */
+    readonly to: MemoryVersion;
+    /** The new version; null with `dry_run`, or when the content is that already. */
+    readonly version: MemoryVersion | null;
+  }[];
+}
+
+export interface AuditReport {
+  readonly type: "audit_report";
+  readonly memory_store_id: string;
+  readonly ok: boolean;
+  readonly entries: number;
+  readonly erased: number;
+  /** Hash of the newest journal entry. */
+  readonly head: string;
+  /** The first break, in words; null when ok. */
+  readonly problem: string | null;
+}
+
+export type Access = "ro" | "rw";
+
+export interface Mount {
+  readonly type: "mount";
+  readonly id: string;
+  /** Absolute, without symbolic links. */
+  readonly mountpoint: string;
+  readonly agent: string;
+  readonly session_id: string;
+  readonly owner: { readonly uid: number; readonly gid: number };
+  readonly driver: string;
+  readonly created_at: string;
+  readonly stores: readonly MountedStore[];
+}
+
+export interface MountedStore {
+  readonly memory_store_id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly access: Access;
+  /** Its directory below the mountpoint; null when the mountpoint is the store. */
+  readonly directory: string | null;
+}
+
+/** Body of `POST /v1/mounts`. */
+export interface MountRequest {
+  readonly mountpoint: string;
+  /** `store` is a name or an id. */
+  readonly stores: readonly { readonly store: string; readonly access: Access }[];
+  readonly agent: string;
+  /** Default: a new one. */
+  readonly session_id?: string;
+  /** Makes the stores that are not there. */
+  readonly create?: boolean;
+}
+
+export interface DaemonStatus {
+  readonly type: "daemon";
+  readonly pid: number;
+  /** The process that restarts it; null without one. */
+  readonly supervisor_pid: number | null;
+  readonly version: string;
+  readonly home: string;
+  readonly started_at: string;
+  readonly uptime_seconds: number;
+  readonly mounts: number;
+  readonly stores: number;
+}
+
+export interface Capabilities {
+  readonly type: "capabilities";
+  readonly version: string;
+  readonly limits: {
+    readonly page_size: number;
+    readonly page_size_full: number;
+    readonly request_bytes: number;
+    readonly path_bytes: number;
+    readonly path_segments: number;
+    readonly segment_bytes: number;
+  };
+  readonly features: readonly string[];
+}

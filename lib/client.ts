@@ -1,0 +1,233 @@
+/** The typed HTTP client of the daemon's unix socket. Light: the CLI loads it for every command. */
+
+import { Agent, type IncomingMessage, request } from "node:http";
+import {
+  type AuditReport,
+  type Capabilities,
+  type DaemonStatus,
+  type ErrorEnvelope,
+  type List,
+  type Memory,
+  type MemoryPrefix,
+  type MemoryStore,
+  type MemoryVersion,
+  type Mount,
+  type MountRequest,
+  type Policy,
+  type Rollback,
+  VERSION_HEADER,
+} from "./api.ts";
+import { ERRORS, type ErrorCode, MemfsError } from "./errors.ts";
+import { VERSION } from "./version.ts";
+
+/** Query parameters; undefined ones are left out. */
+export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+
+interface Exchange {
+  readonly query?: Query;
+  readonly body?: unknown;
+}
+
+/** Largest page there is; lists are followed to their end. */
+const PAGE = 100;
+
+/** Path of one store's routes. `store` is an id. */
+function ofStore(store: string, rest = ""): string {
+  return `/v1/memory_stores/${encodeURIComponent(store)}${rest}`;
+}
+
+/**
+ * Every method throws what the daemon refused with, under the same code, and `unreachable` when none answers.
+ */
+export class Client {
+  readonly #socketPath: string;
+  readonly #agent = new Agent({ keepAlive: true });
+
+  constructor(socketPath: string) {
+    this.#socketPath = socketPath;
+  }
+
+  /** Drops the connection, which would keep the process alive. */
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  daemon(): Promise<DaemonStatus> {
+    return this.#json("GET", "/v1/daemon");
+  }
+
+  /** Asks the daemon to stop; it answers before it does. */
+  stopDaemon(): Promise<DaemonStatus> {
+    return this.#json("POST", "/v1/daemon/stop");
+  }
+
+  capabilities(): Promise<Capabilities> {
+    return this.#json("GET", "/v1/capabilities");
+  }
+
+  createStore(body: { name: string; description?: string; encrypt?: boolean }): Promise<MemoryStore> {
+    return this.#json("POST", "/v1/memory_stores", { body });
+  }
+
+  stores(options: { archived: boolean }): Promise<MemoryStore[]> {
+    return this.#all("/v1/memory_stores", { include_archived: options.archived }, Infinity);
+  }
+
+  /** `nameOrId`: a store's id, name or slug. */
+  store(nameOrId: string): Promise<MemoryStore> {
+    return this.#json("GET", ofStore(nameOrId));
+  }
+
+  updateStore(store: string, body: { name?: string; description?: string }): Promise<MemoryStore> {
+    return this.#json("POST", ofStore(store), { body });
+  }
+
+  archiveStore(store: string): Promise<MemoryStore> {
+    return this.#json("POST", ofStore(store, "/archive"));
+  }
+
+  deleteStore(store: string): Promise<{ id: string; type: "memory_store_deleted" }> {
+    return this.#json("DELETE", ofStore(store));
+  }
+
+  policy(store: string): Promise<Policy> {
+    return this.#json("GET", ofStore(store, "/policy"));
+  }
+
+  setPolicy(store: string, body: Partial<Policy>): Promise<Policy> {
+    return this.#json("POST", ofStore(store, "/policy"), { body });
+  }
+
+  /** The direct children of a directory, whose path ends with `/`. */
+  directory(store: string, path: string): Promise<(Memory | MemoryPrefix)[]> {
+    return this.#all(ofStore(store, "/memories"), { path_prefix: path, depth: 1 }, Infinity);
+  }
+
+  /** Newest first, at most `count`. */
+  versions(store: string, query: Query, count = Infinity): Promise<MemoryVersion[]> {
+    return this.#all(ofStore(store, "/memory_versions"), query, count);
+  }
+
+  /**
+   * With its content: the version that `version` names of the memory that is or was at the path, by default its newest.
+   * @throws MemfsError `not_found`
+   */
+  async versionAt(store: string, path: string, version: string | null): Promise<MemoryVersion> {
+    const query = { path, view: "full", version: version ?? undefined };
+    const [found] = await this.versions(store, query, 1);
+    if (found !== undefined) return found;
+    throw new MemfsError("not_found", `no memory is or was at ${path}; look with: memfs ls`);
+  }
+
+  /** Bytes of the memory at an absolute path, or of a version of it. */
+  async file(store: string, path: string, version?: string): Promise<Buffer> {
+    const encoded = path.split("/").map(encodeURIComponent).join("/");
+    const answer = await this.#exchange("GET", ofStore(store, `/files${encoded}`), { query: { version } });
+    return answer.body;
+  }
+
+  rollback(store: string, body: { path: string; to: string; dry_run: boolean }): Promise<Rollback> {
+    return this.#json("POST", ofStore(store, "/rollback"), { body });
+  }
+
+  verify(store: string, head?: string): Promise<AuditReport> {
+    return this.#json("GET", ofStore(store, "/audit/verify"), { query: { head } });
+  }
+
+  mounts(): Promise<Mount[]> {
+    return this.#all("/v1/mounts", {}, Infinity);
+  }
+
+  mount(body: MountRequest): Promise<Mount> {
+    return this.#json("POST", "/v1/mounts", { body });
+  }
+
+  unmount(id: string, options: { force: boolean }): Promise<{ id: string; type: "mount_deleted" }> {
+    return this.#json("DELETE", `/v1/mounts/${encodeURIComponent(id)}`, { query: { force: options.force } });
+  }
+
+  async #all<T>(path: string, query: Query, count: number): Promise<T[]> {
+    const items: T[] = [];
+    let page: string | undefined;
+    while (items.length < count) {
+      const limit = Math.min(PAGE, count - items.length);
+      const list = await this.#json<List<T>>("GET", path, { query: { ...query, limit, page } });
+      items.push(...list.data);
+      if (list.next_page === null) break;
+      page = list.next_page;
+    }
+    return items;
+  }
+
+  async #json<T>(method: string, path: string, exchange: Exchange = {}): Promise<T> {
+    const { body } = await this.#exchange(method, path, exchange);
+    // Same version on both ends (the handshake), so the daemon's schemas vouch for the shape.
+    return JSON.parse(body.toString()) as T;
+  }
+
+  async #exchange(method: string, path: string, { query = {}, body }: Exchange): Promise<{ body: Buffer }> {
+    const payload = body === undefined ? undefined : JSON.stringify(body);
+    const response = await this.#send(method, path + queryString(query), payload);
+    const bytes = await collect(response);
+    if (response.statusCode === 200) return { body: bytes };
+    throw errorOf(response, bytes);
+  }
+
+  #send(method: string, path: string, payload: string | undefined): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const headers: Record<string, string | number> = { [VERSION_HEADER]: VERSION, host: "localhost" };
+      if (payload !== undefined) headers["content-type"] = "application/json";
+      if (payload !== undefined || method === "POST") headers["content-length"] = Buffer.byteLength(payload ?? "");
+      const options = { socketPath: this.#socketPath, agent: this.#agent, method, path, headers };
+      const sent = request(options, resolve);
+      sent.on("error", (error: NodeJS.ErrnoException) => reject(unreachable(error)));
+      sent.end(payload);
+    });
+  }
+}
+
+function queryString(query: Query): string {
+  const parameters = new URLSearchParams();
+  for (const [key, value] of Object.entries(query)) if (value !== undefined) parameters.set(key, String(value));
+  return parameters.size === 0 ? "" : `?${parameters.toString()}`;
+}
+
+async function collect(response: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of response) chunks.push(chunk as Buffer);
+  } catch (error) {
+    throw unreachable(error as NodeJS.ErrnoException);
+  }
+  return Buffer.concat(chunks);
+}
+
+function unreachable(error: NodeJS.ErrnoException): MemfsError {
+  const absent = error.code === "ENOENT" || error.code === "ECONNREFUSED";
+  if (error.code === "EACCES") {
+    return new MemfsError("access_denied", "the daemon belongs to another user; run this as that user or as root");
+  }
+  const message = absent
+    ? "no daemon is running; start it with: memfs daemon start"
+    : `the daemon stopped while it was asked (${error.code ?? error.message}); look at its log, then try again`;
+  return new MemfsError("unreachable", message, { cause: error, detail: { absent } });
+}
+
+/** The refusal as it was thrown in the daemon. */
+function errorOf(response: IncomingMessage, bytes: Buffer): MemfsError {
+  let envelope: Partial<ErrorEnvelope> = {};
+  try {
+    envelope = JSON.parse(bytes.toString()) as Partial<ErrorEnvelope>;
+  } catch {
+    // Not an answer of memfs; said below.
+  }
+  const error = envelope.error;
+  if (error === undefined) {
+    return new MemfsError(
+      "unreachable",
+      `the daemon answered ${response.statusCode ?? 0} without a reason; restart it`,
+    );
+  }
+  const code: ErrorCode = Object.hasOwn(ERRORS, error.code) ? error.code : "internal";
+  return new MemfsError(code, error.message);
+}
