@@ -6,7 +6,7 @@ import { formatId, type IdSource } from "../id.ts";
 import type { Kv, Space } from "../kv/kv.ts";
 import { type CatalogueRecord, decodeCatalogueRecord, encodeCatalogueRecord } from "./catalogue-record.ts";
 import { Writer, Reader } from "./codec.ts";
-import type { Keyring, StoreKeys } from "./keyring.ts";
+import { CATALOGUE_SPACE, type Keyring, type StoreKeys } from "./keyring.ts";
 import { rangeOf } from "./keys.ts";
 import { changePolicy, DEFAULT_POLICY } from "./policy.ts";
 import { slugFor } from "./slug.ts";
@@ -14,8 +14,6 @@ import { Store } from "./store.ts";
 import type { Actor, Policy, StoreInfo } from "./types.ts";
 import { checkDescription, checkMetadata, checkStoreName } from "./store-fields.ts";
 
-/** The catalogue's own key range; stores come after it. */
-export const CATALOGUE_SPACE = 1;
 const NEXT_SPACE_KEY = "next";
 
 export interface CatalogueOptions {

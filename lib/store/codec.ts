@@ -75,6 +75,11 @@ export class Writer {
     return this;
   }
 
+  /** What was written: a view, valid until the next write. */
+  view(): Buffer {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
   /** A copy of what was written. */
   take(): Buffer {
     return Buffer.from(this.#buffer.subarray(0, this.#length));

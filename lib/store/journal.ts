@@ -45,17 +45,18 @@ export type JournalKind = keyof typeof KINDS;
 
 const NAMES = new Map<number, JournalKind>(Object.entries(KINDS).map(([name, number]) => [number, name as JournalKind]));
 
+const FORMAT = 1;
 const UID_BYTES = 16;
 const HASH_BYTES = 32;
 export const SALT_BYTES = 16;
 
 /** What redaction can drop. */
 export interface Erasable {
-  readonly path?: Buffer;
-  readonly hash?: Hash;
-  readonly size?: number;
+  readonly path?: Buffer | undefined;
+  readonly hash?: Hash | undefined;
+  readonly size?: number | undefined;
   /** What else belongs to the kind. */
-  readonly detail?: Readonly<Record<string, unknown>>;
+  readonly detail?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** One journal entry, read back. */
@@ -95,11 +96,11 @@ const loose = new Writer();
 /** The bytes to store and the hash that the next entry links to. */
 export function encodeJournalEntry(entry: NewEntry): { readonly bytes: Buffer; readonly hash: Hash } {
   const salted = encodeErasable(entry);
-  fixed.reset().u8(1).varint(entry.seq).varint(entry.at).u8(KINDS[entry.kind]);
+  fixed.reset().u8(FORMAT).varint(entry.seq).varint(entry.at).u8(KINDS[entry.kind]);
   writeActor(fixed, entry.actor);
   fixed.optional(entry.memory).optional(entry.version).fixed(entry.prev).fixed(sha256(salted));
-  const head = fixed.take();
-  return { bytes: Buffer.concat([head, salted]), hash: sha256(head) };
+  const hash = sha256(fixed.view());
+  return { bytes: fixed.raw(salted).take(), hash };
 }
 
 const HAS_PATH = 1;
@@ -119,7 +120,7 @@ function encodeErasable({ salt, erasable }: NewEntry): Buffer {
   if (hash !== undefined) loose.fixed(hash);
   if (size !== undefined) loose.varint(size);
   if (detail !== undefined) loose.text(JSON.stringify(detail));
-  return loose.take();
+  return loose.view();
 }
 
 /** @throws MemfsError `damaged`, `format_newer` */

@@ -9,7 +9,7 @@
  * | `k`                                  | counters: head of the journal, next node, usage |
  * | `n` node                             | node |
  * | `d` parent HMAC(name)                | present directory entry |
- * | `e` parent HMAC(name) seq            | past of the entry: what it became at that seq, or gone |
+ * | `e` parent HMAC(name) seq            | past of the entry: what it became at that seq; empty: it went |
  * | `m` memory                           | memory |
  * | `v` memory n                         | version |
  * | `j` seq                              | journal entry |
@@ -17,7 +17,7 @@
  * | `r` HMAC(hash) memory n              | empty: the version refers to the content |
  * | `i` version id                       | memory and n |
  * | `p` HMAC(path) seq memory            | empty: the memory came to the path at that seq |
- * | `a` HMAC(session or agent) seq       | empty: what a session or an agent did |
+ * | `a` HMAC(session or agent) seq       | empty: a run of entries by a session or an agent starts at that seq |
  * | `o` node                             | empty: a node without names, kept while something refers to it |
  *
  * Widths: node and seq 6 bytes, n 4, ids 16, HMACs 16 (the first half of HMAC-SHA-256), all big-endian.
@@ -59,6 +59,9 @@ export function readU32(key: Key, at: number): number {
   for (let index = at; index < at + 4; index++) value = value * 256 + key.charCodeAt(index);
   return value;
 }
+
+/** A run in the actor index ends where the actor changes, and at the latest before the next multiple of this. */
+export const RUN_LENGTH = 64;
 
 export const counterKey: Key = "k";
 export const nodeKey = (node: number): Key => "n" + u48(node);

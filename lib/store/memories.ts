@@ -58,8 +58,7 @@ export function commitContent(tx: Transaction, node: NodeRecord, commit: Content
 
 function storeContent(tx: Transaction, content: FinishedContent | undefined): void {
   if (content === undefined) return;
-  const added = putContent(tx, content);
-  if (added > 0) tx.count({ historyBytes: tx.counters.historyBytes + added });
+  tx.counters.historyBytes += putContent(tx, content);
 }
 
 type TimedCommit = ContentCommit & { readonly mtime: Timestamp; readonly ctime: Timestamp };
@@ -90,7 +89,7 @@ function createMemory(tx: Transaction, node: NodeRecord, commit: TimedCommit): M
   const bound = putContentOfNode(tx, { ...node, memory: memory.memory }, commit);
   tx.putPastEntry(name, tx.counters.seq, bound);
   tx.mark(pathKey(tx.state.tagOfName(path.toString("latin1")), tx.counters.seq, memory.memory));
-  tx.count({ memories: tx.counters.memories + 1 });
+  tx.counters.memories += 1;
   return memory;
 }
 
@@ -115,7 +114,7 @@ function putContentOfNode(tx: Transaction, node: NodeRecord, commit: TimedCommit
   const changed = { ...node, content: hash, size, mtime, ctime };
   tx.putNode(changed);
   tx.contentChanged(node.number);
-  tx.count({ liveBytes: tx.counters.liveBytes + size - node.size });
+  tx.counters.liveBytes += size - node.size;
   return changed;
 }
 
@@ -149,7 +148,7 @@ export function deleteMemory(tx: Transaction, uid: Uid, node: NodeRecord): void 
   });
   tx.putMemory({ ...deleted, state: "deleted" });
   tx.putNode({ ...tx.node(node.number), memory: null });
-  tx.count({ memories: tx.counters.memories - 1 });
+  tx.counters.memories -= 1;
 }
 
 function versionOfHead(memory: MemoryRecord, node: NodeRecord): Omit<NewVersion, "operation" | "kind"> {
@@ -166,31 +165,34 @@ export function foldMemory(tx: Transaction, uid: Uid, into: Uid): void {
   }
   tx.putMemory({ ...memory, state: "folded" });
   tx.journal("memory.folded", { memory: uid }, { path: memory.path });
-  tx.count({ memories: tx.counters.memories - 1, versions: tx.counters.versions - memory.headN });
+  tx.counters.memories -= 1;
+  tx.counters.versions -= memory.headN;
 }
 
 function appendVersion(tx: Transaction, memory: MemoryRecord, made: NewVersion): MemoryRecord {
+  const { path, hash, size, detail } = made;
   const version = tx.state.ids.uid();
   const n = memory.headN + 1;
-  const { path, hash, size, detail, kind, ...rest } = made;
-  const seq = tx.journal(
-    kind,
-    { memory: memory.memory, version },
-    { path, ...(hash === null ? {} : { hash, size }), ...(detail === undefined ? {} : { detail }) },
-  );
+  const erasable = hash === null ? { path, detail } : { path, hash, size, detail };
+  const seq = tx.journal(made.kind, { memory: memory.memory, version }, erasable);
   const record: VersionRecord = {
-    ...rest,
     version,
     memory: memory.memory,
     n,
     seq,
+    operation: made.operation,
     createdAt: tx.at,
     path,
     hash,
     size,
     sizeBefore: memory.hash === null ? null : memory.size,
+    mode: made.mode,
+    mtime: made.mtime,
     actor: tx.cause.actor,
     evidence: tx.cause.evidence ?? null,
+    parents: made.parents,
+    note: made.note,
+    handle: made.handle,
     foldedInto: null,
     redactedAt: 0,
     redactedBy: null,
@@ -198,7 +200,7 @@ function appendVersion(tx: Transaction, memory: MemoryRecord, made: NewVersion):
   tx.put(versionKey(memory.memory, n), encodeVersion(record));
   tx.put(versionIdKey(version), encodePlace(memory.memory, n));
   if (hash !== null && hash !== EMPTY_HASH) tx.mark(referenceKey(tx.state.tagOfHash(hash), memory.memory, n));
-  tx.count({ versions: tx.counters.versions + 1 });
+  tx.counters.versions += 1;
   const head = { ...memory, head: version, headN: n, hash, size, updatedAt: tx.at };
   tx.putMemory(head);
   return head;

@@ -61,7 +61,7 @@ export interface EntryRecord {
   readonly type: number;
 }
 
-/** What a name became at some moment; `node` 0 when it went. */
+/** What a name became at some moment. */
 export interface PastEntryRecord extends EntryRecord {
   readonly memory: Uid | null;
 }

@@ -44,7 +44,7 @@ function revive(tx: Transaction, memory: MemoryRecord, to: VersionRecord): NodeR
   const bound = { ...node, memory: memory.memory };
   tx.putNode(bound);
   tx.putMemory({ ...memory, node: node.number, state: "live" });
-  tx.count({ memories: tx.counters.memories + 1 });
+  tx.counters.memories += 1;
   tx.putPastEntry({ parent, name: last }, tx.nextSeq, bound);
   return bound;
 }

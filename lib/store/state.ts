@@ -21,6 +21,7 @@ import {
   type VersionRecord,
 } from "./records.ts";
 import { hmac } from "./seal.ts";
+import type { Actor } from "./types.ts";
 
 const CACHED_NODES = 8192;
 const CACHED_MEMORIES = 4096;
@@ -51,6 +52,8 @@ export class StoreState implements ContentSource {
   readonly #tags = new GenerationCache<string, Tag>(CACHED_TAGS);
   readonly #tagKeys: TagKeys;
   counters: Counters;
+  /** Who made the newest journal entry, if it was made since the store was opened. */
+  lastActor: Actor | null = null;
 
   constructor(options: StateOptions) {
     this.space = options.space;

@@ -10,7 +10,7 @@ import type { Key, Origin } from "../kv/kv.ts";
 import type { ContentTarget } from "./content.ts";
 import type { Hash } from "./hash.ts";
 import { encodeJournalEntry, type Erasable, type JournalKind, SALT_BYTES } from "./journal.ts";
-import { actorKey, counterKey, entryKey, journalKey, memoryKey, nodeKey, orphanKey, pastEntryKey } from "./keys.ts";
+import { actorKey, counterKey, entryKey, journalKey, memoryKey, nodeKey, orphanKey, pastEntryKey, RUN_LENGTH } from "./keys.ts";
 import {
   type Counters,
   encodeCounters,
@@ -48,6 +48,8 @@ export interface StoreChange {
   readonly source: object | null;
 }
 
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
 interface EntryChange {
   readonly directory: number;
   readonly name: string;
@@ -69,29 +71,22 @@ export class Transaction implements ContentTarget {
   readonly #contents = new Set<number>();
   readonly #attributes = new Set<number>();
   readonly #directories = new Set<number>();
-  #counters: Counters;
-  #countersChanged = false;
+  /** Changed in place by the steps; becomes the store's with the commit. */
+  readonly counters: Mutable<Counters>;
+  #lastActor: Actor | null;
 
   constructor(state: StoreState, cause: Cause, salts: SaltSource) {
     this.#state = state;
     this.#salts = salts;
     this.cause = cause;
-    this.#counters = state.counters;
+    this.counters = { ...state.counters };
+    this.#lastActor = state.lastActor;
     this.at = Math.max(state.clock.now(), state.counters.lastAt + 1);
     this.now = { sec: Math.floor(this.at / 1e6), nsec: (this.at % 1e6) * 1000 };
   }
 
   get state(): StoreState {
     return this.#state;
-  }
-
-  get counters(): Counters {
-    return this.#counters;
-  }
-
-  count(changes: Partial<Counters>): void {
-    this.#counters = { ...this.#counters, ...changes };
-    this.#countersChanged = true;
   }
 
   get(key: Key): Buffer | undefined {
@@ -118,9 +113,7 @@ export class Transaction implements ContentTarget {
   }
 
   newNodeNumber(): number {
-    const number = this.#counters.nextNode;
-    this.count({ nextNode: number + 1 });
-    return number;
+    return this.counters.nextNode++;
   }
 
   findNode(number: number): NodeRecord | undefined {
@@ -173,15 +166,10 @@ export class Transaction implements ContentTarget {
   }
 
   /** Records what a name became at `seq`, for looking back. Null: it went. */
-  putPastEntry(name: { parent: number; name: Buffer }, seq: number, node: NodeRecord | null): void {
-    const tag = this.#state.tagOfName(name.name.toString("latin1"));
-    const past = {
-      name: name.name,
-      node: node?.number ?? 0,
-      type: node === null ? 0 : typeOf(node.mode),
-      memory: node?.memory ?? null,
-    };
-    this.put(pastEntryKey(name.parent, tag, seq), encodePastEntry(past));
+  putPastEntry({ parent, name }: { parent: number; name: Buffer }, seq: number, node: NodeRecord | null): void {
+    const key = pastEntryKey(parent, this.#state.tagOfName(name.toString("latin1")), seq);
+    if (node === null) this.mark(key);
+    else this.put(key, encodePastEntry({ name, node: node.number, type: typeOf(node.mode), memory: node.memory }));
   }
 
   memory(uid: Uid): MemoryRecord {
@@ -196,7 +184,7 @@ export class Transaction implements ContentTarget {
 
   /** The seq that the next {@link journal} call will take. */
   get nextSeq(): number {
-    return this.#counters.seq + 1;
+    return this.counters.seq + 1;
   }
 
   /** Appends a journal entry. Returns its seq. */
@@ -210,25 +198,32 @@ export class Transaction implements ContentTarget {
       actor,
       memory: ids.memory ?? null,
       version: ids.version ?? null,
-      prev: this.#counters.journalHash,
+      prev: this.counters.journalHash,
       erasable,
       salt: this.#salts(SALT_BYTES),
     });
     this.put(journalKey(seq), entry.bytes);
-    if (actor.type === "session") {
-      this.mark(actorKey(this.#state.tagOfActor("session", actor.sessionId), seq));
-      this.mark(actorKey(this.#state.tagOfActor("agent", actor.agent), seq));
-    }
-    this.count({ seq, journalHash: entry.hash, lastAt: this.at });
+    if (actor !== this.#lastActor || seq % RUN_LENGTH === 0) this.#markRun(actor, seq);
+    this.counters.seq = seq;
+    this.counters.journalHash = entry.hash;
+    this.counters.lastAt = this.at;
     return seq;
+  }
+
+  /** A run of entries by one actor starts: the index names its first entry only. */
+  #markRun(actor: Actor, seq: number): void {
+    this.#lastActor = actor;
+    if (actor.type !== "session") return;
+    this.mark(actorKey(this.#state.tagOfActor("session", actor.sessionId), seq));
+    this.mark(actorKey(this.#state.tagOfActor("agent", actor.agent), seq));
   }
 
   /** Makes it all durable and visible, or throws and changes nothing. @throws MemfsError `no_space`, `io`, `closed` */
   commit(): StoreChange | null {
     for (const [number, node] of this.#nodes) if (node !== null) this.put(nodeKey(number), encodeNode(node));
     for (const [uid, memory] of this.#memories) this.put(memoryKey(uid), encodeMemory(memory));
-    if (this.#countersChanged) this.put(counterKey, encodeCounters(this.#counters));
     if (this.#batch.size === 0) return null;
+    this.put(counterKey, encodeCounters(this.counters));
     this.#state.space.commit(this.#batch, this.cause.origin);
     this.#publish();
     return {
@@ -241,7 +236,8 @@ export class Transaction implements ContentTarget {
 
   #publish(): void {
     const { nodes, memories, listings } = this.#state;
-    this.#state.counters = this.#counters;
+    this.#state.counters = this.counters;
+    this.#state.lastActor = this.#lastActor;
     for (const directory of this.#madeDirectories) listings.created(directory);
     for (const { directory, name, entry } of this.#entries) listings.changed(directory, name, entry);
     for (const [uid, memory] of this.#memories) memories.set(uid, memory);

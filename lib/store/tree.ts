@@ -99,7 +99,7 @@ export function removeName(tx: Transaction, node: NodeRecord, at: NodeName): Nod
   tx.putNode(rest);
   if (names.length > 0) return rest;
   tx.mark(orphanKey(node.number));
-  if (isFile(node.mode)) tx.count({ liveBytes: tx.counters.liveBytes - node.size });
+  if (isFile(node.mode)) tx.counters.liveBytes -= node.size;
   return rest;
 }
 

@@ -1,11 +1,11 @@
 /** Lists of versions, newest first, with filters and cursors. */
 
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import { MemfsError } from "../errors.ts";
 import { parseId, type Uid } from "../id.ts";
-import type { Range } from "../kv/kv.ts";
-import { decodeJournalEntry } from "./journal.ts";
-import { journalKey, rangeOf, readU32, readU48, versionIdKey, versionKey } from "./keys.ts";
+import { decodeJournalEntry, type JournalEntry } from "./journal.ts";
+import { actorKey, journalKey, rangeOf, readU32, readU48, RUN_LENGTH, type Tag, versionIdKey, versionKey } from "./keys.ts";
 import { decodePlace, decodeVersion, type VersionRecord } from "./records.ts";
 import type { StoreState } from "./state.ts";
 import type { ListVersions, Page, VersionInfo } from "./types.ts";
@@ -70,40 +70,53 @@ async function memoriesOf(state: StoreState, options: ListVersions): Promise<Uid
 
 /** All versions of the store, or those of a session or agent, by descending seq. */
 async function* versionsInOrder(state: StoreState, options: ListVersions): AsyncGenerator<VersionRecord> {
-  const before = options.cursor === undefined ? null : readSeqCursor(options.cursor);
-  for await (const seq of seqsOf(state, options, before)) {
-    const stored = state.get(journalKey(seq));
-    const entry = stored === undefined ? null : decodeJournalEntry(stored);
-    if (entry === null || entry.version === null) continue;
-    const place = state.get(versionIdKey(entry.version));
-    if (place === undefined) continue;
-    const { memory, n } = decodePlace(place);
-    const version = state.version(memory, n);
-    if (version !== undefined) yield version;
+  const end = options.cursor === undefined ? state.counters.seq + 1 : readSeqCursor(options.cursor);
+  const tag = actorTagOf(state, options);
+  const seqs = tag === null ? down(end, 1) : seqsOfActor(state, tag, end);
+  let looked = 0;
+  for await (const seq of seqs) {
+    if (++looked % SEQS_PER_TURN === 0) await nextTurn();
+    const version = entryAt(state, seq)?.version ?? null;
+    const place = version === null ? undefined : state.get(versionIdKey(version));
+    const found = place === undefined ? undefined : decodePlace(place);
+    const record = found === undefined ? undefined : state.version(found.memory, found.n);
+    if (record !== undefined) yield record;
   }
 }
 
-async function* seqsOf(state: StoreState, options: ListVersions, before: number | null): AsyncGenerator<number> {
-  const tag =
-    options.sessionId !== undefined
-      ? state.tagOfActor("session", options.sessionId)
-      : options.agent !== undefined
-        ? state.tagOfActor("agent", options.agent)
-        : null;
-  if (tag === null) {
-    for (let seq = (before ?? state.counters.seq + 1) - 1; seq > 0; seq--) {
-      yield seq;
-      if (seq % SEQS_PER_TURN === 0) await nextTurn();
-    }
-    return;
-  }
-  const range: Range = { ...rangeOf("a", tag), reverse: true };
-  for await (const page of state.space.scan(range)) {
+function entryAt(state: StoreState, seq: number): JournalEntry | null {
+  const stored = state.get(journalKey(seq));
+  return stored === undefined ? null : decodeJournalEntry(stored);
+}
+
+function actorTagOf(state: StoreState, { sessionId, agent }: ListVersions): Tag | null {
+  if (sessionId !== undefined) return state.tagOfActor("session", sessionId);
+  return agent === undefined ? null : state.tagOfActor("agent", agent);
+}
+
+function* down(end: number, start: number): Generator<number> {
+  for (let seq = end - 1; seq >= start; seq--) yield seq;
+}
+
+/** The index names where runs start; a run ends before an entry of somebody else or the next multiple of RUN_LENGTH. */
+async function* seqsOfActor(state: StoreState, tag: Tag, end: number): AsyncGenerator<number> {
+  const range = rangeOf("a", tag);
+  for await (const page of state.space.scan({ gte: range.gte, lt: actorKey(tag, end), reverse: true })) {
     for (const { key } of page) {
-      const seq = readU48(key, KIND + TAG);
-      if (before === null || seq < before) yield seq;
+      const start = readU48(key, KIND + TAG);
+      const limit = Math.min(end, start - (start % RUN_LENGTH) + RUN_LENGTH);
+      yield* down(endOfRun(state, start, limit), start);
     }
   }
+}
+
+function endOfRun(state: StoreState, start: number, limit: number): number {
+  const first = entryAt(state, start);
+  for (let seq = start + 1; seq < limit; seq++) {
+    const entry = entryAt(state, seq);
+    if (first === null || entry === null || !isDeepStrictEqual(entry.actor, first.actor)) return seq;
+  }
+  return limit;
 }
 
 function placeCursor(version: VersionRecord): string {

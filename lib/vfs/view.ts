@@ -4,6 +4,7 @@ import { MemfsError } from "../errors.ts";
 import type { Uid } from "../id.ts";
 import type { NodeRecord, Timestamp } from "../store/records.ts";
 import type { Cause, StoreChange } from "../store/transaction.ts";
+import type { Actor } from "../store/types.ts";
 import { linksOf, pathOf, ROOT_NODE } from "../store/tree.ts";
 import type { Draft } from "./draft.ts";
 import type { Attributes, Caller, Invalidator, NodeEntry, NodeRef } from "./filesystem.ts";
@@ -46,6 +47,7 @@ export class View implements LiveView {
   readonly handles: Handles;
   readonly settle: (node: number) => void;
   readonly #refusals: RefusalJournal;
+  readonly #actor: Actor;
 
   constructor(options: ViewOptions) {
     this.live = options.live;
@@ -54,6 +56,8 @@ export class View implements LiveView {
     this.identity = options.identity;
     this.invalidator = options.invalidator;
     this.settle = options.settle;
+    const { agent, sessionId } = options.identity;
+    this.#actor = Object.freeze({ type: "session", sessionId, agent });
     this.handles = new Handles(options.identity.generation);
     this.#refusals = new RefusalJournal(options.live.store, options.live.clock);
     this.live.attach(this);
@@ -105,10 +109,10 @@ export class View implements LiveView {
 
   /** Who is behind a change, with the evidence of the process that asks for it. */
   cause(caller: Caller, handle?: FileHandle): Cause {
-    const { agent, sessionId, connection } = this.identity;
+    const { connection } = this.identity;
     const process = handle === undefined ? this.live.processes.identify(caller.pid) : this.processOf(handle);
     return {
-      actor: { type: "session", sessionId, agent },
+      actor: this.#actor,
       evidence: { uid: handle?.uid ?? caller.uid, pid: process.tgid, program: process.program },
       origin: { connection, uniqueHigh: caller.uniqueHigh, uniqueLow: caller.uniqueLow },
       source: this,
