@@ -8,7 +8,7 @@ import { ROOT, fail, memfs } from "./run.mjs";
 
 /** @returns {Mount[]} */
 function mounts() {
-  return JSON.parse(memfs(["mounts", "--json"]).stdout).data;
+  return JSON.parse(memfs(["mounts", "--json"]).stdout);
 }
 
 if (!existsSync(`${ROOT}dist/cli/main.js`))

@@ -33,9 +33,9 @@ if (problem !== null) fail(problem, 69);
 const directory = requestedDirectory();
 if (memfs(["daemon", "start"]).code !== 0) fail("the daemon did not start; see above", 69);
 
-/** @type {{ data: { mountpoint: string }[] }} */
+/** @type {{ mountpoint: string }[]} */
 const mounts = JSON.parse(memfs(["mounts", "--json"]).stdout);
-if (mounts.data.some(({ mountpoint }) => mountpoint === directory)) {
+if (mounts.some(({ mountpoint }) => mountpoint === directory)) {
   console.log(`Already mounted at ${directory}.`);
 } else {
   const type = mountedType(directory);
