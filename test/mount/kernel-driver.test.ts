@@ -237,6 +237,17 @@ async function pressure(t: Test): Promise<void> {
   t.equal((await writing).code, 0);
 }
 
+async function eventLoop(t: Test): Promise<void> {
+  const { directory } = await new MemoryMounts(t).mount();
+  let turns = 0;
+  const timer = setInterval(() => (turns += 1), 1);
+  const started = Date.now();
+  t.equal((await shell('for i in $(seq 5000); do : > "$1/f"; done', directory)).code, 0);
+  clearInterval(timer);
+  const milliseconds = Date.now() - started;
+  t.ok(turns > milliseconds / 50, `${String(turns)} turns of a timer in ${String(milliseconds)} ms`);
+}
+
 async function idle(t: Test): Promise<void> {
   const server = await startServer(t, [await makeMountpoint(t), await makeMountpoint(t)]);
   const times = async (): Promise<number> => {
@@ -296,6 +307,7 @@ if (requireFuse(t)) {
   await t.test("a place that cannot be mounted on is refused and left alone", unusablePlaces);
   await t.test("an answer that waits holds nobody else up", slowAnswers);
   await t.test("a pressed filesystem holds up its own mount only", pressure);
+  await t.test("timers have their turn while a client asks without a pause", eventLoop);
   await t.test("an idle driver uses no CPU and lets the process end when closed", idle);
   await t.test("a process that exits without closing does not hang", exits);
   await t.test("everything works on one CPU", pinned);

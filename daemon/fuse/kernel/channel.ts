@@ -78,8 +78,8 @@ export class Channel implements ReplySink {
     return this.#filesystem.pressed;
   }
 
-  relieved(): Promise<void> {
-    return this.#filesystem.relieved();
+  async relieved(): Promise<void> {
+    await this.#filesystem.relieved();
   }
 
   /** Reads and serves what is there, at most `limit` requests; returns how many. Never throws. */

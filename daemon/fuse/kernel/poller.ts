@@ -78,6 +78,7 @@ export class Poller {
 
   /** Starts to serve a channel. */
   add(channel: Channel): void {
+    this.#parked.delete(channel.fd);
     this.#active.set(channel.fd, channel);
     this.#watch(channel.fd);
     this.resume();
@@ -179,9 +180,7 @@ export class Poller {
     this.#unwatch(channel.fd);
     this.#parked.set(channel.fd, channel);
     const unpark = (): void => {
-      if (this.#parked.get(channel.fd) !== channel) return;
-      this.#parked.delete(channel.fd);
-      this.add(channel);
+      if (this.#parked.get(channel.fd) === channel) this.add(channel);
     };
     channel.relieved().then(unpark, unpark);
   }
