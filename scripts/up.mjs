@@ -24,11 +24,11 @@ The store "demo" is mounted at ${shown}. Try:
 }
 
 requireNode();
-await installPackages();
 await installDebian([{ command: "fusermount3", package: "fuse3" }]);
-if (!(await step("build", ["npm", "run", "--silent", "build"]))) fail("the build failed; see above");
 const problem = fuseProblem();
 if (problem !== null) fail(problem, 69);
+await installPackages();
+if (!(await step("build", ["npm", "run", "--silent", "build"]))) fail("the build failed; see above");
 
 const directory = requestedDirectory();
 if (memfs(["daemon", "start"]).code !== 0) fail("the daemon did not start; see above", 69);
