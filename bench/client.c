@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SIZE = 2048, APPENDED = 100, FSYNCS = 200, LISTINGS = 5 };
+enum { SIZE = 2048, APPENDED = 100, FSYNCS = 200, LISTINGS = 25, SEARCHES = 5 };
 
 /* What a file must hold: `size` bytes of stream `stream`, then APPENDED bytes of stream `tail` (0: none). */
 struct expected {
@@ -244,7 +244,7 @@ static const struct row rows[] = {
     {.name = "truncate", .once = replace},
     {.name = "atomic", .once = atomic_save},
     {.name = "list", .once = list_long, .warm = 1, .repeat = LISTINGS},
-    {.name = "grep", .once = grep, .warm = 1, .repeat = LISTINGS},
+    {.name = "grep", .once = grep, .warm = 1, .repeat = SEARCHES},
     {.name = "rename", .once = rename_away, .twice = rename_back},
     {.name = "mkdir", .once = make_directory},
     {.name = "fsync", .once = write_fsync, .repeat = FSYNCS},

@@ -1,5 +1,5 @@
 /** What the figures were taken on. */
-import { cpus, release, totalmem } from "node:os";
+import { cpus, loadavg, release, totalmem } from "node:os";
 import { firstLine } from "./process.ts";
 
 export interface Machine {
@@ -7,6 +7,8 @@ export interface Machine {
   readonly cpu: string;
   readonly cpus: number;
   readonly memoryGiB: number;
+  /** Runnable processes, averaged over the minute before the run. */
+  readonly load: number;
   readonly kernel: string;
   readonly node: string;
   readonly commit: string;
@@ -21,6 +23,7 @@ export async function machine(): Promise<Machine> {
     cpu: cpus()[0]?.model.trim() ?? "unknown CPU",
     cpus: cpus().length,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
+    load: Number((loadavg()[0] ?? 0).toFixed(1)),
     kernel: `${process.platform} ${release()}`,
     node: process.version,
     commit: commit === null ? "no commit" : `${commit}${changes ? "+" : ""}`,

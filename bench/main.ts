@@ -40,6 +40,9 @@ const OPTIONS = {
   help: { type: "boolean", default: false },
 } as const;
 
+/** Above this load something else was running: the scheduler then places client and filesystem differently. */
+const IDLE_LOAD = 0.5;
+
 /** A list given by flag, or everything. */
 function chosen<T>(flag: string | undefined, all: readonly T[], name: (item: T) => string): T[] {
   if (flag === undefined) return [...all];
@@ -84,6 +87,7 @@ async function bench(): Promise<void> {
   const [rounds, files] = [count(values.rounds, "rounds"), count(values.files, "files")];
   const seed = count(values.seed ?? String(1 + Math.floor(Math.random() * 2 ** 31)), "seed");
 
+  const host = await machine();
   const scratch = await mkdtemp(join(values.scratch, "mb-"));
   onTeardown(() => removeScratch(scratch));
   const systems = chosen(values.systems, [await plain(scratch), bindfs, native, memfs], (system) => system.name);
@@ -111,7 +115,6 @@ async function bench(): Promise<void> {
   if (withMemory) await mkdir(join(scratch, "footprint"));
   const footprint = withMemory ? await measureFootprint(join(scratch, "footprint")) : null;
 
-  const host = await machine();
   if (values.json) {
     const about = described.map(({ system, text }) => ({ name: system.name, text }));
     console.log(
@@ -122,7 +125,10 @@ async function bench(): Promise<void> {
   console.log(
     `${host.cpu}, ${host.cpus} CPUs, ${host.memoryGiB} GiB; ${host.kernel}; Node ${host.node}; commit ${host.commit}; ${host.date}`,
   );
-  console.log(`${files} files of 2 KiB, median of ${rounds} interleaved rounds, seed ${seed}\n`);
+  console.log(`${files} files of 2 KiB, median of ${rounds} interleaved rounds, seed ${seed}`);
+  if (host.load > IDLE_LOAD)
+    console.log(`The machine was busy before (load ${host.load}): expect other figures on an idle one`);
+  console.log();
   for (const { system, text } of described) console.log(`- ${system.title}: ${text}`);
   console.log(`\n${renderTable(runs, rows, systems)}\n`);
   for (const line of verified) console.log(line);
