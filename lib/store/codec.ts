@@ -2,7 +2,7 @@
 
 import { MemfsError } from "../errors.ts";
 
-const INITIAL_BYTES = 4096;
+const INITIAL_BYTES = 256;
 
 /** Appends fields to a buffer that is reused: {@link take} copies the result out. One record at a time. */
 export class Writer {

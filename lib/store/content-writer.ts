@@ -6,6 +6,7 @@
 import { createHash, type Hash as RunningHash } from "node:crypto";
 import { Chunker } from "./chunker.ts";
 import { type Hash, sha256 } from "./hash.ts";
+import { ManifestWriter } from "./manifest.ts";
 
 /** Content up to this many bytes is stored as one value. */
 export const INLINE_BYTES = 8 * 1024;
@@ -22,8 +23,10 @@ export interface Chunk {
 export interface FinishedContent {
   readonly hash: Hash;
   readonly size: number;
-  /** One chunk, or none, for content stored as one value. */
+  /** Chunks that the store may not have yet; the last one is the end of the content. */
   readonly chunks: readonly Chunk[];
+  /** How the content is put together; null when it is one chunk or empty. */
+  readonly manifest: Buffer | null;
 }
 
 /** Content that the store has already. */
@@ -40,6 +43,8 @@ export class ContentWriter {
   #small: Buffer | null = Buffer.alloc(0);
   readonly #chunks: Chunk[] = [];
   readonly #starts: number[] = [];
+  /** The manifest of the chunks so far: it only grows, so that appending to a long log does not write it anew. */
+  #manifest: ManifestWriter | null = null;
   #chunker: Chunker | null = null;
   #running: RunningHash | null = null;
 
@@ -106,19 +111,26 @@ export class ContentWriter {
     const last = this.#chunks.length - 1;
     this.#starts.push(last < 0 ? 0 : (this.#starts[last] ?? 0) + (this.#chunks[last]?.length ?? 0));
     this.#chunks.push(chunk);
+    this.#manifest ??= new ManifestWriter();
+    this.#manifest.add(chunk);
   }
 
   /** The content so far; the writer can go on. */
   finish(): FinishedContent {
-    if (this.#small !== null) {
-      const hash = sha256(this.#small);
-      return { hash, size: this.#size, chunks: this.#size === 0 ? [] : [{ hash, length: this.#size, bytes: this.#small }] };
-    }
+    if (this.#small !== null) return inlineContent(this.#small);
     const hash = this.#running?.copy().digest("binary") ?? "";
+    const chunks = this.#unstored();
     const tail = this.#chunker?.tail ?? Buffer.alloc(0);
-    if (tail.length === 0) return { hash, size: this.#size, chunks: this.#chunks };
-    const last: Chunk = { hash: sha256(tail), length: tail.length, bytes: Buffer.from(tail) };
-    return { hash, size: this.#size, chunks: [...this.#chunks, last] };
+    const last: Chunk | null = tail.length === 0 ? null : { hash: sha256(tail), length: tail.length, bytes: Buffer.from(tail) };
+    if (last !== null) chunks.push(last);
+    const isOne = this.#chunks.length + (last === null ? 0 : 1) === 1;
+    return { hash, size: this.#size, chunks, manifest: isOne ? null : (this.#manifest?.finish(last) ?? null) };
+  }
+
+  #unstored(): Chunk[] {
+    let first = this.#chunks.length;
+    while (first > 0 && this.#chunks[first - 1]?.bytes !== null) first -= 1;
+    return this.#chunks.slice(first);
   }
 
   /** Bytes of what was appended. `stored` reads a chunk that the store has. */
@@ -152,6 +164,12 @@ export class ContentWriter {
     }
     return low;
   }
+}
+
+function inlineContent(bytes: Buffer): FinishedContent {
+  const hash = sha256(bytes);
+  const chunks = bytes.length === 0 ? [] : [{ hash, length: bytes.length, bytes }];
+  return { hash, size: bytes.length, chunks, manifest: null };
 }
 
 /** Content that is there as a whole. */

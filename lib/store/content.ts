@@ -6,17 +6,10 @@
 
 import { MemfsError } from "../errors.ts";
 import type { Key } from "../kv/kv.ts";
-import { type Reader, Writer } from "./codec.ts";
 import type { Chunk, FinishedContent, StoredContent } from "./content-writer.ts";
 import { EMPTY_HASH, type Hash, hex } from "./hash.ts";
+import { encodeRaw, HEADER_BYTES, RAW, readManifest } from "./manifest.ts";
 import { openRecord } from "./records.ts";
-
-const FORMAT = 1;
-const RAW = 0;
-const MANIFEST = 1;
-const HASH_BYTES = 32;
-/** Record format and kind, before the bytes. */
-const HEADER_BYTES = 2;
 
 /** What content needs of a store: where a digest is kept, and reading. */
 export interface ContentSource {
@@ -29,8 +22,6 @@ export interface ContentTarget extends ContentSource {
   put(key: Key, value: Uint8Array): void;
 }
 
-const writer = new Writer();
-
 /**
  * Stores the content. Equal bytes end up under one key either way; whether they are there already is asked only where
  * the answer is likely to be yes and saves a lot: for the chunks of large content. Asking costs as much as storing 4 KiB.
@@ -42,25 +33,15 @@ export function putContent(target: ContentTarget, content: FinishedContent): num
   content.chunks.forEach((chunk, index) => {
     if (chunk.bytes !== null) added += putChunk(target, chunk, { ask: index < last });
   });
-  if (last > 0) target.put(target.keyOfContent(content.hash), encodeManifest(content.chunks));
+  if (content.manifest !== null) target.put(target.keyOfContent(content.hash), content.manifest);
   return added;
 }
 
 function putChunk(target: ContentTarget, chunk: Chunk, { ask }: { ask: boolean }): number {
   const key = target.keyOfContent(chunk.hash);
   if (chunk.bytes === null || (ask && target.get(key) !== undefined)) return 0;
-  const value = Buffer.allocUnsafe(HEADER_BYTES + chunk.length);
-  value[0] = FORMAT;
-  value[1] = RAW;
-  chunk.bytes.copy(value, HEADER_BYTES);
-  target.put(key, value);
+  target.put(key, encodeRaw(chunk.bytes));
   return chunk.length;
-}
-
-function encodeManifest(chunks: readonly Chunk[]): Buffer {
-  const out = writer.reset().u8(FORMAT).u8(MANIFEST).varint(chunks.length);
-  for (const { hash, length } of chunks) out.fixed(hash).varint(length);
-  return out.take();
 }
 
 /** @throws MemfsError `damaged` when the content, or a chunk of it, is missing or altered */
@@ -105,15 +86,6 @@ function fetch(source: ContentSource, hash: Hash): Buffer | Chunk[] {
   if (hash === EMPTY_HASH) return Buffer.alloc(0);
   const stored = source.get(source.keyOfContent(hash));
   if (stored === undefined) throw new MemfsError("damaged", `content ${hex(hash).slice(0, 16)}… is missing`);
-  const from = openRecord(stored);
-  return from.u8() === RAW ? stored.subarray(HEADER_BYTES) : readManifest(from);
-}
-
-function readManifest(from: Reader): Chunk[] {
-  const count = from.varint();
-  const chunks: Chunk[] = [];
-  for (let index = 0; index < count; index++) {
-    chunks.push({ hash: from.fixed(HASH_BYTES), length: from.varint(), bytes: null });
-  }
-  return chunks;
+  const kind = openRecord(stored).u8();
+  return kind === RAW ? stored.subarray(HEADER_BYTES) : readManifest(stored);
 }

@@ -2,8 +2,8 @@
 
 import { MemfsError } from "../errors.ts";
 import { deleteMemory, moveMemory } from "./memories.ts";
-import { isDirectory, isFile } from "./mode.ts";
-import type { NodeName, NodeRecord, Timestamp } from "./records.ts";
+import { isDirectory, isFile, typeOf } from "./mode.ts";
+import type { Mutable, NodeName, NodeRecord, Timestamp } from "./records.ts";
 import type { Transaction } from "./transaction.ts";
 import { addName, directory, existingEntry, type NewNode, newNode, pathOf, removeName } from "./tree.ts";
 
@@ -11,8 +11,9 @@ import { addName, directory, existingEntry, type NewNode, newNode, pathOf, remov
  * Makes a node under a free name. A regular file is journalled with its first version, everything else here.
  * @throws MemfsError `exists`, `not_found`, `not_directory`, `name_too_long`, `invalid_argument`
  */
-export function create(tx: Transaction, at: NodeName, made: NewNode): NodeRecord {
-  const node = addName(tx, newNode(tx.newNodeNumber(), made, tx.now), at);
+export function create(tx: Transaction, at: NodeName, made: NewNode): Mutable<NodeRecord> {
+  const node = tx.addNode(newNode(tx.newNodeNumber(), made, tx.now));
+  addName(tx, node, at);
   if (isDirectory(node.mode)) tx.madeDirectory(node.number);
   if (isFile(node.mode)) return node;
   const seq = tx.journal("entry.created", {}, { path: pathOf(tx, at), detail: { mode: node.mode } });
@@ -25,8 +26,9 @@ export function link(tx: Transaction, number: number, at: NodeName): NodeRecord 
   const node = tx.node(number);
   if (isDirectory(node.mode)) throw new MemfsError("not_permitted", "a directory has one name");
   if (node.names.length === 0) throw new MemfsError("not_found", "the file was removed");
-  const linked = addName(tx, node, at);
-  const seq = tx.journal("entry.created", node.memory === null ? {} : { memory: node.memory }, { path: pathOf(tx, at) });
+  const linked = tx.editNode(number);
+  addName(tx, linked, at);
+  const seq = tx.journal("entry.created", { memory: node.memory }, { path: pathOf(tx, at) });
   tx.putPastEntry(at, seq, linked);
   return linked;
 }
@@ -36,21 +38,18 @@ export function unlink(tx: Transaction, at: NodeName): NodeRecord {
   const node = tx.node(existingEntry(tx, at).node);
   if (isDirectory(node.mode)) throw new MemfsError("is_directory", "is a directory");
   const path = pathOf(tx, at);
-  const rest = removeName(tx, node, at);
-  if (node.memory === null) {
+  const rest = removeName(tx, node.number, at);
+  const { memory } = rest;
+  if (memory === null) {
     if (!isFile(node.mode)) tx.putPastEntry(at, tx.journal("entry.removed", {}, { path }), null);
     return rest;
   }
-  if (rest.names.length === 0) deleteMemory(tx, node.memory, rest);
-  else leaveName(tx, { ...rest, memory: node.memory }, path);
+  if (rest.names.length === 0) deleteMemory(tx, memory, rest);
+  // A memory with several names lost one: its path is the oldest left.
+  else if (tx.memory(memory).path.equals(path)) moveMemory(tx, memory, rest);
+  else tx.journal("entry.removed", { memory }, { path });
   tx.putPastEntry(at, tx.counters.seq, null);
-  return tx.node(node.number);
-}
-
-/** A memory with several names lost one: its path is the oldest left. */
-function leaveName(tx: Transaction, node: NodeRecord & { memory: string }, path: Buffer): void {
-  if (tx.memory(node.memory).path.equals(path)) moveMemory(tx, node.memory, node);
-  else tx.journal("entry.removed", { memory: node.memory }, { path });
+  return rest;
 }
 
 /** Removes an empty directory. @throws MemfsError `not_found`, `not_directory`, `not_empty` */
@@ -58,7 +57,7 @@ export function rmdir(tx: Transaction, at: NodeName): NodeRecord {
   const node = directory(tx, existingEntry(tx, at).node);
   if (node.entries > 0) throw new MemfsError("not_empty", "the directory is not empty");
   const path = pathOf(tx, at);
-  const rest = removeName(tx, node, at);
+  const rest = removeName(tx, node.number, at);
   tx.putPastEntry(at, tx.journal("entry.removed", {}, { path }), null);
   return rest;
 }
@@ -74,14 +73,15 @@ export interface NewAttributes {
 
 /** Changes attributes. They are journalled and make no version. */
 export function setAttributes(tx: Transaction, number: number, changes: NewAttributes): NodeRecord {
-  const node = tx.node(number);
-  const { permissions, ...rest } = changes;
-  const mode = permissions === undefined ? node.mode : (node.mode & ~0o7777) | permissions;
-  const changed = { ...node, ...rest, mode, ctime: tx.now };
-  tx.putNode(changed);
+  const node = tx.editNode(number);
+  if (changes.permissions !== undefined) node.mode = typeOf(node.mode) | changes.permissions;
+  node.uid = changes.uid ?? node.uid;
+  node.gid = changes.gid ?? node.gid;
+  node.atime = changes.atime ?? node.atime;
+  node.mtime = changes.mtime ?? node.mtime;
+  node.ctime = tx.now;
   const name = node.names[0];
-  const ids = node.memory === null ? {} : { memory: node.memory };
-  const path = name === undefined ? {} : { path: pathOf(tx, name) };
-  tx.journal("node.changed", ids, { ...path, detail: { ...changes } });
-  return changed;
+  const path = name === undefined ? undefined : pathOf(tx, name);
+  tx.journal("node.changed", { memory: node.memory }, { path, detail: { ...changes } });
+  return node;
 }

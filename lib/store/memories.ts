@@ -6,7 +6,16 @@ import type { FinishedContent } from "./content-writer.ts";
 import { EMPTY_HASH, type Hash } from "./hash.ts";
 import type { JournalKind } from "./journal.ts";
 import { pathKey, referenceKey, versionIdKey, versionKey } from "./keys.ts";
-import { encodePlace, encodeVersion, type MemoryRecord, type NodeRecord, type Timestamp, type VersionRecord } from "./records.ts";
+import {
+  encodePlace,
+  encodeVersion,
+  type MemoryRecord,
+  type Mutable,
+  type NodeName,
+  type NodeRecord,
+  type Timestamp,
+  type VersionRecord,
+} from "./records.ts";
 import type { Transaction } from "./transaction.ts";
 import { pathOf } from "./tree.ts";
 import type { Operation } from "./types.ts";
@@ -38,39 +47,56 @@ interface NewVersion {
   readonly parents: readonly Uid[];
   readonly handle: number;
   readonly note: string | null;
-  readonly detail?: Readonly<Record<string, unknown>>;
+  readonly detail: Readonly<Record<string, unknown>> | undefined;
 }
 
 /**
  * Makes the bytes the present content of a file that has a name, as a version of its memory: the first one creates the
  * memory. Bytes equal to the head make no version. Returns the memory as it is then.
  */
-export function commitContent(tx: Transaction, node: NodeRecord, commit: ContentCommit): MemoryRecord {
-  const timed = { ...commit, mtime: commit.mtime ?? tx.now, ctime: commit.ctime ?? tx.now };
-  storeContent(tx, commit.content);
-  const memory = node.memory === null ? null : tx.memory(node.memory);
-  if (memory !== null && memory.hash === commit.hash) {
-    tx.putNode({ ...node, mtime: timed.mtime, ctime: timed.ctime });
-    return memory;
-  }
-  return memory === null ? createMemory(tx, node, timed) : modifyMemory(tx, node, memory, timed);
+export function commitContent(tx: Transaction, node: Mutable<NodeRecord>, commit: ContentCommit): MemoryRecord {
+  const memory = node.memory === null ? newMemory(tx, node) : tx.editMemory(node.memory);
+  if (memory.hash !== commit.hash) appendContent(tx, node, memory, commit);
+  node.mtime = commit.mtime ?? tx.now;
+  node.ctime = commit.ctime ?? tx.now;
+  return memory;
 }
 
-function storeContent(tx: Transaction, content: FinishedContent | undefined): void {
-  if (content === undefined) return;
-  tx.counters.historyBytes += putContent(tx, content);
+function appendContent(tx: Transaction, node: Mutable<NodeRecord>, memory: Mutable<MemoryRecord>, commit: ContentCommit): void {
+  const { hash, size, content, base } = commit;
+  const created = memory.headN === 0;
+  if (content !== undefined) tx.counters.historyBytes += putContent(tx, content);
+  appendVersion(tx, memory, {
+    operation: created ? "created" : "modified",
+    kind: created ? "memory.created" : "memory.modified",
+    path: memory.path,
+    hash,
+    size,
+    mode: node.mode,
+    mtime: commit.mtime ?? tx.now,
+    parents: parentsOf(memory, base),
+    handle: commit.handle ?? 0,
+    note: commit.note ?? null,
+    detail: undefined,
+  });
+  tx.counters.liveBytes += size - node.size;
+  node.content = hash;
+  node.size = size;
+  tx.contentChanged(node.number);
+  if (created) bindMemory(tx, node, memory);
 }
 
-type TimedCommit = ContentCommit & { readonly mtime: Timestamp; readonly ctime: Timestamp };
+function parentsOf(memory: MemoryRecord, base: Uid | null): readonly Uid[] {
+  if (base !== null) return [base];
+  return memory.headN === 0 ? [] : [memory.head];
+}
 
-function createMemory(tx: Transaction, node: NodeRecord, commit: TimedCommit): MemoryRecord {
-  const name = node.names[0];
-  if (name === undefined) throw new RangeError("a memory is made of a file that has a name");
-  const path = pathOf(tx, name);
-  const blank: MemoryRecord = {
+function newMemory(tx: Transaction, node: NodeRecord): Mutable<MemoryRecord> {
+  const { actor } = tx.cause;
+  return tx.addMemory({
     memory: tx.state.ids.uid(),
     node: node.number,
-    path,
+    path: pathOf(tx, firstName(node)),
     head: "",
     headN: 0,
     hash: null,
@@ -78,82 +104,64 @@ function createMemory(tx: Transaction, node: NodeRecord, commit: TimedCommit): M
     createdAt: tx.at,
     updatedAt: tx.at,
     state: "live",
-    origin: tx.cause.actor.type === "session" ? tx.cause.actor.sessionId : null,
-  };
-  const memory = appendVersion(tx, blank, {
-    ...versionOfContent(node, path, commit),
-    operation: "created",
-    kind: "memory.created",
-    parents: commit.base === null ? [] : [commit.base],
+    origin: actor.type === "session" ? actor.sessionId : null,
   });
-  const bound = putContentOfNode(tx, { ...node, memory: memory.memory }, commit);
-  tx.putPastEntry(name, tx.counters.seq, bound);
-  tx.mark(pathKey(tx.state.tagOfName(path.toString("latin1")), tx.counters.seq, memory.memory));
+}
+
+/** The file is the present of the memory from its first version on. */
+function bindMemory(tx: Transaction, node: Mutable<NodeRecord>, memory: MemoryRecord): void {
+  node.memory = memory.memory;
+  tx.putPastEntry(firstName(node), tx.counters.seq, node);
+  tx.mark(pathKey(tx.state.tagOfName(memory.path.toString("latin1")), tx.counters.seq, memory.memory));
   tx.counters.memories += 1;
-  return memory;
 }
 
-function modifyMemory(tx: Transaction, node: NodeRecord, memory: MemoryRecord, commit: TimedCommit): MemoryRecord {
-  const modified = appendVersion(tx, memory, {
-    ...versionOfContent(node, memory.path, commit),
-    operation: "modified",
-    kind: "memory.modified",
-    parents: [commit.base ?? memory.head],
-  });
-  putContentOfNode(tx, node, commit);
-  return modified;
-}
-
-function versionOfContent(node: NodeRecord, path: Buffer, commit: TimedCommit): Omit<NewVersion, "operation" | "kind" | "parents"> {
-  const { hash, size, mtime } = commit;
-  return { path, hash, size, mode: node.mode, mtime, handle: commit.handle ?? 0, note: commit.note ?? null };
-}
-
-function putContentOfNode(tx: Transaction, node: NodeRecord, commit: TimedCommit): NodeRecord {
-  const { hash, size, mtime, ctime } = commit;
-  const changed = { ...node, content: hash, size, mtime, ctime };
-  tx.putNode(changed);
-  tx.contentChanged(node.number);
-  tx.counters.liveBytes += size - node.size;
-  return changed;
+function firstName(node: NodeRecord): NodeName {
+  const [name] = node.names;
+  if (name === undefined) throw new RangeError("a memory is at a name");
+  return name;
 }
 
 /** The memory goes on at another path: a version with the same content. */
 export function moveMemory(tx: Transaction, uid: Uid, node: NodeRecord): void {
-  const memory = tx.memory(uid);
-  const name = node.names[0];
-  if (name === undefined) throw new RangeError("a memory moves to a name");
-  const path = pathOf(tx, name);
+  const memory = tx.editMemory(uid);
+  const path = pathOf(tx, firstName(node));
   if (path.equals(memory.path)) return;
-  const from = memory.path.toString("latin1");
-  const moved = appendVersion(tx, { ...memory, path }, {
-    ...versionOfHead(memory, node),
-    path,
-    operation: "modified",
-    kind: "memory.renamed",
-    detail: { from },
-  });
-  tx.mark(pathKey(tx.state.tagOfName(path.toString("latin1")), tx.counters.seq, moved.memory));
+  const detail = { from: memory.path.toString("latin1") };
+  memory.path = path;
+  appendVersion(tx, memory, versionOfHead(memory, node, { operation: "modified", kind: "memory.renamed", detail }));
+  tx.mark(pathKey(tx.state.tagOfName(path.toString("latin1")), tx.counters.seq, uid));
 }
 
 /** The memory ends. Its node may live on as an orphan that is no memory. */
 export function deleteMemory(tx: Transaction, uid: Uid, node: NodeRecord): void {
-  const memory = tx.memory(uid);
-  const deleted = appendVersion(tx, memory, {
-    ...versionOfHead(memory, node),
-    operation: "deleted",
-    kind: "memory.deleted",
-    hash: null,
-    size: 0,
-  });
-  tx.putMemory({ ...deleted, state: "deleted" });
-  tx.putNode({ ...tx.node(node.number), memory: null });
+  const memory = tx.editMemory(uid);
+  const { mode, mtime } = node;
+  const deleted = { hash: null, size: 0, mode, mtime, parents: [memory.head], handle: 0, note: null, detail: undefined };
+  appendVersion(tx, memory, { operation: "deleted", kind: "memory.deleted", path: memory.path, ...deleted });
+  memory.state = "deleted";
+  tx.editNode(node.number).memory = null;
   tx.counters.memories -= 1;
 }
 
-function versionOfHead(memory: MemoryRecord, node: NodeRecord): Omit<NewVersion, "operation" | "kind"> {
-  const { path, hash, size, head } = memory;
-  return { path, hash, size, mode: node.mode, mtime: node.mtime, parents: [head], handle: 0, note: null };
+function versionOfHead(
+  memory: MemoryRecord,
+  node: NodeRecord,
+  made: { operation: Operation; kind: JournalKind; detail: NewVersion["detail"] },
+): NewVersion {
+  return {
+    operation: made.operation,
+    kind: made.kind,
+    path: memory.path,
+    hash: memory.hash,
+    size: memory.size,
+    mode: node.mode,
+    mtime: node.mtime,
+    parents: [memory.head],
+    handle: 0,
+    note: null,
+    detail: made.detail,
+  };
 }
 
 /** The memory's versions leave all lists: they were steps of saving `into`. They stay in the journal. */
@@ -163,13 +171,13 @@ export function foldMemory(tx: Transaction, uid: Uid, into: Uid): void {
     const version = tx.state.version(uid, n);
     if (version !== undefined) tx.put(versionKey(uid, n), encodeVersion({ ...version, foldedInto: into }));
   }
-  tx.putMemory({ ...memory, state: "folded" });
+  tx.editMemory(uid).state = "folded";
   tx.journal("memory.folded", { memory: uid }, { path: memory.path });
   tx.counters.memories -= 1;
   tx.counters.versions -= memory.headN;
 }
 
-function appendVersion(tx: Transaction, memory: MemoryRecord, made: NewVersion): MemoryRecord {
+function appendVersion(tx: Transaction, memory: Mutable<MemoryRecord>, made: NewVersion): void {
   const { path, hash, size, detail } = made;
   const version = tx.state.ids.uid();
   const n = memory.headN + 1;
@@ -201,7 +209,9 @@ function appendVersion(tx: Transaction, memory: MemoryRecord, made: NewVersion):
   tx.put(versionIdKey(version), encodePlace(memory.memory, n));
   if (hash !== null && hash !== EMPTY_HASH) tx.mark(referenceKey(tx.state.tagOfHash(hash), memory.memory, n));
   tx.counters.versions += 1;
-  const head = { ...memory, head: version, headN: n, hash, size, updatedAt: tx.at };
-  tx.putMemory(head);
-  return head;
+  memory.head = version;
+  memory.headN = n;
+  memory.hash = hash;
+  memory.size = size;
+  memory.updatedAt = tx.at;
 }

@@ -23,7 +23,7 @@ export interface NodeName {
   readonly name: Buffer;
 }
 
-/** What the kernel holds: a file, directory, link. Replaced as a whole, never changed in place. */
+/** What the kernel holds: a file, directory, link. Once committed it is replaced as a whole, never changed in place. */
 export interface NodeRecord {
   readonly number: number;
   /** `st_mode`. */
@@ -53,6 +53,33 @@ export interface NodeRecord {
   readonly detachedSince: Micros;
 }
 
+/** A record that a transaction is changing. */
+export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** A copy to change. Field by field: spreading 18 fields and overriding some of them is ten times slower. */
+export function copyNode(node: NodeRecord): Mutable<NodeRecord> {
+  return {
+    number: node.number,
+    mode: node.mode,
+    uid: node.uid,
+    gid: node.gid,
+    rdev: node.rdev,
+    size: node.size,
+    atime: node.atime,
+    mtime: node.mtime,
+    ctime: node.ctime,
+    birth: node.birth,
+    content: node.content,
+    memory: node.memory,
+    names: node.names,
+    entries: node.entries,
+    subdirectories: node.subdirectories,
+    target: node.target,
+    xattrs: node.xattrs,
+    detachedSince: node.detachedSince,
+  };
+}
+
 /** What a directory holds under one name. */
 export interface EntryRecord {
   readonly name: Buffer;
@@ -80,6 +107,23 @@ export interface MemoryRecord {
   readonly state: "live" | "deleted" | "folded";
   /** The session that made it; null when no session did. Folding asks for it. */
   readonly origin: string | null;
+}
+
+/** A copy to change. */
+export function copyMemory(memory: MemoryRecord): Mutable<MemoryRecord> {
+  return {
+    memory: memory.memory,
+    node: memory.node,
+    path: memory.path,
+    head: memory.head,
+    headN: memory.headN,
+    hash: memory.hash,
+    size: memory.size,
+    createdAt: memory.createdAt,
+    updatedAt: memory.updatedAt,
+    state: memory.state,
+    origin: memory.origin,
+  };
 }
 
 /** An immutable version; only redaction and folding ever change one. */

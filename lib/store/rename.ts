@@ -1,11 +1,12 @@
 /** Renames: what happens to names, nodes and memories when a name moves, also over another one. */
 
 import { MemfsError } from "../errors.ts";
+import { EMPTY_HASH } from "./hash.ts";
 import { commitContent, deleteMemory, foldMemory, moveMemory } from "./memories.ts";
 import { isDirectory } from "./mode.ts";
-import type { NodeName, NodeRecord } from "./records.ts";
+import type { Mutable, NodeName, NodeRecord } from "./records.ts";
 import type { Transaction } from "./transaction.ts";
-import { checkName, directory, existingEntry, moveName, pathOf, removeName, ROOT_NODE } from "./tree.ts";
+import { checkName, directory, existingEntry, type Move, moveName, pathOf, removeName, ROOT_NODE } from "./tree.ts";
 import { filesBelow } from "./walk.ts";
 
 export interface RenameOptions {
@@ -28,10 +29,10 @@ export function rename(tx: Transaction, from: NodeName, to: NodeName, options: R
   if (targetEntry?.node === node.number) return;
   const target = targetEntry === null ? null : tx.node(targetEntry.node);
   checkKinds(tx, node, { to, target });
-  const successor = target === null ? null : displace(tx, target, to);
-  const moved = moveName(tx, node, from, to);
-  if (isDirectory(node.mode)) moveBelow(tx, moved, { from, to });
-  else settleMemories(tx, moved, { from, to, successor, folds: options.folds });
+  const successor = target === null ? null : displace(tx, target.number, to);
+  moveName(tx, node.number, { from, to });
+  if (isDirectory(node.mode)) moveBelow(tx, node.number, { from, to });
+  else settleMemories(tx, node.number, { from, to, successor, folds: options.folds });
 }
 
 function checkKinds(tx: Transaction, node: NodeRecord, { to, target }: { to: NodeName; target: NodeRecord | null }): void {
@@ -47,37 +48,39 @@ function checkKinds(tx: Transaction, node: NodeRecord, { to, target }: { to: Nod
 }
 
 /** Takes the name from what is there. Returns the memory that was there and has no other name. */
-function displace(tx: Transaction, target: NodeRecord, to: NodeName): string | null {
+function displace(tx: Transaction, target: number, to: NodeName): string | null {
   const rest = removeName(tx, target, to);
   if (rest.memory === null || rest.names.length > 0) return null;
-  tx.putNode({ ...rest, memory: null });
-  return rest.memory;
-}
-
-interface Move {
-  readonly from: NodeName;
-  readonly to: NodeName;
+  const { memory } = rest;
+  rest.memory = null;
+  return memory;
 }
 
 /** A moved file: its memory moves with it, or the memory that was at the target takes over its bytes. */
-function settleMemories(tx: Transaction, node: NodeRecord, move: Move & { successor: string | null; folds: boolean }): void {
+function settleMemories(tx: Transaction, number: number, move: Move & { successor: string | null; folds: boolean }): void {
   const { from, to, successor, folds } = move;
+  const node = tx.editNode(number);
   const own = node.memory;
   if (successor === null) {
     if (own !== null) moveMemory(tx, own, node);
+    else tx.journal("entry.renamed", {}, { path: pathOf(tx, from) });
   } else if (own === null || node.content === null) {
     deleteMemory(tx, successor, node);
   } else {
-    const base = tx.memory(successor).head;
     if (folds) foldMemory(tx, own, successor);
-    else deleteMemory(tx, own, { ...node, names: [from] });
-    const heir = { ...tx.node(node.number), memory: successor };
-    tx.putNode(heir);
-    tx.putMemory({ ...tx.memory(successor), node: node.number });
-    commitContent(tx, heir, { hash: node.content, size: node.size, base, mtime: node.mtime });
+    else deleteMemory(tx, own, node);
+    inherit(tx, node, successor);
   }
-  if (own === null && successor === null) tx.journal("entry.renamed", {}, { path: pathOf(tx, from) });
-  recordMove(tx, tx.node(node.number), { from, to });
+  recordMove(tx, node, { from, to });
+}
+
+/** The memory goes on with the bytes of another file. */
+function inherit(tx: Transaction, node: Mutable<NodeRecord>, successor: string): void {
+  const memory = tx.editMemory(successor);
+  memory.node = node.number;
+  node.memory = successor;
+  const { content, size, mtime } = node;
+  commitContent(tx, node, { hash: content ?? EMPTY_HASH, size, base: memory.head, mtime });
 }
 
 function recordMove(tx: Transaction, node: NodeRecord, { from, to }: Move): void {
@@ -85,8 +88,8 @@ function recordMove(tx: Transaction, node: NodeRecord, { from, to }: Move): void
   tx.putPastEntry(to, tx.counters.seq, node);
 }
 
-function moveBelow(tx: Transaction, node: NodeRecord, move: Move): void {
+function moveBelow(tx: Transaction, number: number, move: Move): void {
   tx.journal("entry.renamed", {}, { path: pathOf(tx, move.from) });
-  recordMove(tx, node, move);
-  for (const file of filesBelow(tx, node.number)) if (file.memory !== null) moveMemory(tx, file.memory, file);
+  recordMove(tx, tx.node(number), move);
+  for (const file of filesBelow(tx, number)) if (file.memory !== null) moveMemory(tx, file.memory, file);
 }

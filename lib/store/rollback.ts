@@ -6,7 +6,7 @@ import { create } from "./entries.ts";
 import { EMPTY_HASH } from "./hash.ts";
 import { commitContent } from "./memories.ts";
 import { S_IFDIR } from "./mode.ts";
-import type { MemoryRecord, NodeRecord, VersionRecord } from "./records.ts";
+import type { MemoryRecord, Mutable, NodeRecord, VersionRecord } from "./records.ts";
 import type { Transaction } from "./transaction.ts";
 import { ROOT_NODE } from "./tree.ts";
 
@@ -22,7 +22,7 @@ export function rollbackMemory(tx: Transaction, uid: Uid, to: VersionRecord): Me
   }
   const memory = tx.memory(uid);
   if (memory.state === "folded") throw new MemfsError("not_found", "the memory was a step of saving another one");
-  const node = memory.state === "live" ? tx.node(memory.node) : revive(tx, memory, to);
+  const node = memory.state === "live" ? tx.editNode(memory.node) : revive(tx, memory, to);
   return commitContent(tx, node, {
     hash: to.hash,
     size: to.size,
@@ -32,7 +32,7 @@ export function rollbackMemory(tx: Transaction, uid: Uid, to: VersionRecord): Me
 }
 
 /** A file, and the directories above it, for a memory that was deleted. */
-function revive(tx: Transaction, memory: MemoryRecord, to: VersionRecord): NodeRecord {
+function revive(tx: Transaction, memory: MemoryRecord, to: VersionRecord): Mutable<NodeRecord> {
   const names = memory.path.toString("latin1").split("/").slice(1).map((name) => Buffer.from(name, "latin1"));
   const last = names.pop();
   if (last === undefined) throw new MemfsError("damaged", "a memory has no path");
@@ -41,12 +41,13 @@ function revive(tx: Transaction, memory: MemoryRecord, to: VersionRecord): NodeR
   if (tx.entry(parent, last) !== null) throw new MemfsError("exists", `its last path ${memory.path.toString()} is taken`);
   const { uid, gid } = tx.node(ROOT_NODE);
   const node = create(tx, { parent, name: last }, { mode: to.mode, uid, gid });
-  const bound = { ...node, memory: memory.memory };
-  tx.putNode(bound);
-  tx.putMemory({ ...memory, node: node.number, state: "live" });
+  node.memory = memory.memory;
+  const revived = tx.editMemory(memory.memory);
+  revived.node = node.number;
+  revived.state = "live";
   tx.counters.memories += 1;
-  tx.putPastEntry({ parent, name: last }, tx.nextSeq, bound);
-  return bound;
+  tx.putPastEntry({ parent, name: last }, tx.nextSeq, node);
+  return node;
 }
 
 function enter(tx: Transaction, parent: number, name: Buffer): number {

@@ -93,7 +93,7 @@ export class Store {
   static initialise(options: Omit<StoreOptions, "describe" | "sync">, cause: Cause): void {
     const state = new StoreState({ ...options, counters: BLANK });
     const tx = new Transaction(state, cause, createSaltSource());
-    tx.putNode(newNode(ROOT_NODE, { mode: S_IFDIR | 0o755, uid: 0, gid: 0 }, tx.now));
+    tx.addNode(newNode(ROOT_NODE, { mode: S_IFDIR | 0o755, uid: 0, gid: 0 }, tx.now));
     tx.journal("store.created", {}, {});
     tx.commit();
   }

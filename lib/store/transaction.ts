@@ -12,6 +12,8 @@ import type { Hash } from "./hash.ts";
 import { encodeJournalEntry, type Erasable, type JournalKind, SALT_BYTES } from "./journal.ts";
 import { actorKey, counterKey, entryKey, journalKey, memoryKey, nodeKey, orphanKey, pastEntryKey, RUN_LENGTH } from "./keys.ts";
 import {
+  copyMemory,
+  copyNode,
   type Counters,
   encodeCounters,
   encodeEntry,
@@ -20,6 +22,7 @@ import {
   encodePastEntry,
   type EntryRecord,
   type MemoryRecord,
+  type Mutable,
   type NodeRecord,
   type Timestamp,
 } from "./records.ts";
@@ -42,13 +45,14 @@ export interface Cause {
 
 /** What a committed transaction changed, for whoever caches it. */
 export interface StoreChange {
+  /** Files whose committed bytes changed. */
   readonly contents: ReadonlySet<number>;
-  readonly attributes: ReadonlySet<number>;
+  /** Directories whose names changed. */
   readonly directories: ReadonlySet<number>;
+  /** All nodes of which anything changed. */
+  readonly nodes: readonly number[];
   readonly source: object | null;
 }
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 interface EntryChange {
   readonly directory: number;
@@ -64,12 +68,11 @@ export class Transaction implements ContentTarget {
   readonly #state: StoreState;
   readonly #salts: SaltSource;
   readonly #batch = new Map<Key, Uint8Array | null>();
-  readonly #nodes = new Map<number, NodeRecord | null>();
-  readonly #memories = new Map<Uid, MemoryRecord>();
+  readonly #nodes = new Map<number, Mutable<NodeRecord> | null>();
+  readonly #memories = new Map<Uid, Mutable<MemoryRecord>>();
   readonly #entries: EntryChange[] = [];
   readonly #madeDirectories: number[] = [];
   readonly #contents = new Set<number>();
-  readonly #attributes = new Set<number>();
   readonly #directories = new Set<number>();
   /** Changed in place by the steps; becomes the store's with the commit. */
   readonly counters: Mutable<Counters>;
@@ -116,19 +119,19 @@ export class Transaction implements ContentTarget {
     return this.counters.nextNode++;
   }
 
-  findNode(number: number): NodeRecord | undefined {
-    const pending = this.#nodes.get(number);
-    return pending === undefined ? this.#state.node(number) : (pending ?? undefined);
-  }
-
   /** @throws MemfsError `damaged` */
   node(number: number): NodeRecord {
     return this.#nodes.get(number) ?? this.#state.nodeOrDamaged(number);
   }
 
-  putNode(node: NodeRecord): void {
+  /** The node, to be changed in place: the same object for the whole transaction. @throws MemfsError `damaged` */
+  editNode(number: number): Mutable<NodeRecord> {
+    return this.#nodes.get(number) ?? this.addNode(copyNode(this.#state.nodeOrDamaged(number)));
+  }
+
+  addNode(node: Mutable<NodeRecord>): Mutable<NodeRecord> {
     this.#nodes.set(node.number, node);
-    this.#attributes.add(node.number);
+    return node;
   }
 
   /** Drops a node nothing refers to any more. */
@@ -172,14 +175,21 @@ export class Transaction implements ContentTarget {
     else this.put(key, encodePastEntry({ name, node: node.number, type: typeOf(node.mode), memory: node.memory }));
   }
 
+  /** @throws MemfsError `damaged` */
   memory(uid: Uid): MemoryRecord {
     const memory = this.#memories.get(uid) ?? this.#state.memory(uid);
-    if (memory === undefined) throw new MemfsError("damaged", "a memory is missing; run memfs doctor");
+    if (memory === undefined) throw new MemfsError("damaged", "a memory is missing; restore the home from a backup");
     return memory;
   }
 
-  putMemory(memory: MemoryRecord): void {
+  /** The memory, to be changed in place: the same object for the whole transaction. @throws MemfsError `damaged` */
+  editMemory(uid: Uid): Mutable<MemoryRecord> {
+    return this.#memories.get(uid) ?? this.addMemory(copyMemory(this.memory(uid)));
+  }
+
+  addMemory(memory: Mutable<MemoryRecord>): Mutable<MemoryRecord> {
     this.#memories.set(memory.memory, memory);
+    return memory;
   }
 
   /** The seq that the next {@link journal} call will take. */
@@ -188,7 +198,7 @@ export class Transaction implements ContentTarget {
   }
 
   /** Appends a journal entry. Returns its seq. */
-  journal(kind: JournalKind, ids: { memory?: Uid; version?: Uid }, erasable: Erasable): number {
+  journal(kind: JournalKind, ids: { memory?: Uid | null; version?: Uid | null }, erasable: Erasable): number {
     const { actor } = this.cause;
     const seq = this.nextSeq;
     const entry = encodeJournalEntry({
@@ -228,7 +238,7 @@ export class Transaction implements ContentTarget {
     this.#publish();
     return {
       contents: this.#contents,
-      attributes: this.#attributes,
+      nodes: [...this.#nodes.keys()],
       directories: this.#directories,
       source: this.cause.source ?? null,
     };

@@ -3,7 +3,7 @@
 import { MemfsError } from "../errors.ts";
 import { orphanKey } from "./keys.ts";
 import { isDirectory, isFile, typeOf } from "./mode.ts";
-import type { EntryRecord, NodeName, NodeRecord, Timestamp } from "./records.ts";
+import type { EntryRecord, Mutable, NodeName, NodeRecord, Timestamp } from "./records.ts";
 import type { StoreState } from "./state.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -13,6 +13,12 @@ export const ROOT_NODE = 1;
 export const NAME_MAX = 255;
 
 const NO_XATTRS: ReadonlyMap<string, Buffer> = new Map();
+
+/** A name and where it goes. */
+export interface Move {
+  readonly from: NodeName;
+  readonly to: NodeName;
+}
 
 /** What a new node is. */
 export interface NewNode {
@@ -24,7 +30,7 @@ export interface NewNode {
 }
 
 /** A node that has no name yet. */
-export function newNode(number: number, made: NewNode, now: Timestamp): NodeRecord {
+export function newNode(number: number, made: NewNode, now: Timestamp): Mutable<NodeRecord> {
   return {
     number,
     mode: made.mode,
@@ -77,55 +83,52 @@ export function existingEntry(tx: Transaction, { parent, name }: NodeName): Entr
   return entry;
 }
 
-/** Gives the node a name that must be free. Returns the node with it. */
-export function addName(tx: Transaction, node: NodeRecord, at: NodeName): NodeRecord {
+/** Gives the node a name that must be free. */
+export function addName(tx: Transaction, node: Mutable<NodeRecord>, at: NodeName): void {
   checkName(at.name);
   const parent = directory(tx, at.parent);
   if (tx.entry(at.parent, at.name) !== null) throw new MemfsError("exists", "a file of that name exists");
   tx.putEntry(at.parent, at.name, { name: at.name, node: node.number, type: typeOf(node.mode) });
-  resize(tx, parent, isDirectory(node.mode), 1);
-  const named = { ...node, names: [...node.names, at], ctime: tx.now, detachedSince: 0 };
-  tx.putNode(named);
-  return named;
+  resize(tx, parent.number, { subdirectory: isDirectory(node.mode), by: 1 });
+  node.names = [...node.names, at];
+  node.ctime = tx.now;
+  node.detachedSince = 0;
 }
 
 /** Takes a name away. A node without names becomes an orphan: open handles and the kernel may still refer to it. */
-export function removeName(tx: Transaction, node: NodeRecord, at: NodeName): NodeRecord {
-  const parent = tx.node(at.parent);
+export function removeName(tx: Transaction, number: number, at: NodeName): Mutable<NodeRecord> {
+  const node = tx.editNode(number);
   tx.putEntry(at.parent, at.name, null);
-  resize(tx, parent, isDirectory(node.mode), -1);
-  const names = node.names.filter((name) => name.parent !== at.parent || !name.name.equals(at.name));
-  const rest = { ...node, names, ctime: tx.now, detachedSince: names.length === 0 ? tx.at : 0 };
-  tx.putNode(rest);
-  if (names.length > 0) return rest;
-  tx.mark(orphanKey(node.number));
+  resize(tx, at.parent, { subdirectory: isDirectory(node.mode), by: -1 });
+  node.names = node.names.filter((name) => name.parent !== at.parent || !name.name.equals(at.name));
+  node.ctime = tx.now;
+  if (node.names.length > 0) return node;
+  node.detachedSince = tx.at;
+  tx.mark(orphanKey(number));
   if (isFile(node.mode)) tx.counters.liveBytes -= node.size;
-  return rest;
+  return node;
 }
 
 /** Moves one name of a node to a free one. The order of its names stays. */
-export function moveName(tx: Transaction, node: NodeRecord, from: NodeName, to: NodeName): NodeRecord {
-  const isSubdirectory = isDirectory(node.mode);
+export function moveName(tx: Transaction, number: number, { from, to }: Move): Mutable<NodeRecord> {
+  const node = tx.editNode(number);
+  const subdirectory = isDirectory(node.mode);
   tx.putEntry(from.parent, from.name, null);
-  tx.putEntry(to.parent, to.name, { name: to.name, node: node.number, type: typeOf(node.mode) });
-  resize(tx, tx.node(from.parent), isSubdirectory, -1);
-  resize(tx, tx.node(to.parent), isSubdirectory, 1);
-  const names = node.names.map((name) => (name.parent === from.parent && name.name.equals(from.name) ? to : name));
-  const moved = { ...node, names, ctime: tx.now };
-  tx.putNode(moved);
-  return moved;
+  tx.putEntry(to.parent, to.name, { name: to.name, node: number, type: typeOf(node.mode) });
+  resize(tx, from.parent, { subdirectory, by: -1 });
+  resize(tx, to.parent, { subdirectory, by: 1 });
+  node.names = node.names.map((name) => (name.parent === from.parent && name.name.equals(from.name) ? to : name));
+  node.ctime = tx.now;
+  return node;
 }
 
-/** Entry counts and times of a directory whose names changed. */
-function resize(tx: Transaction, parent: NodeRecord, subdirectory: boolean, by: 1 | -1): void {
-  const time = later(tx.now, parent.mtime);
-  tx.putNode({
-    ...parent,
-    entries: parent.entries + by,
-    subdirectories: parent.subdirectories + (subdirectory ? by : 0),
-    mtime: time,
-    ctime: time,
-  });
+/** Entry counts and times of a directory whose names change. */
+function resize(tx: Transaction, number: number, { subdirectory, by }: { subdirectory: boolean; by: 1 | -1 }): void {
+  const parent = tx.editNode(number);
+  parent.entries += by;
+  if (subdirectory) parent.subdirectories += by;
+  parent.mtime = later(tx.now, parent.mtime);
+  parent.ctime = parent.mtime;
 }
 
 /** INVARIANT: a directory's mtime strictly grows with its names; the kernel drops a cached listing only if it differs. */

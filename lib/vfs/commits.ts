@@ -37,12 +37,12 @@ export function commitDraft(view: View, number: number, { caller, handle }: Comm
   const content = draft.finish(node.content);
   const { mtime, ctime, base } = draft;
   const head = view.live.store.update(view.cause(caller, handle), (tx) =>
-    commitContent(tx, tx.node(number), { ...content, content, base, mtime, ctime, handle: handle?.id ?? 0 }),
+    commitContent(tx, tx.editNode(number), { ...content, content, base, mtime, ctime, handle: handle?.id ?? 0 }),
   );
   view.drafts.delete(number);
   view.live.settled(number);
   afterCommit(view, draft, { hash: content.hash, version: head.head, moved: draft.moved });
-  if (draft.writer !== null && content.chunks.length > 1) view.live.keepWriter(content.hash, draft.writer);
+  if (draft.writer !== null && content.manifest !== null) view.live.keepWriter(content.hash, draft.writer);
 }
 
 function afterCommit(view: View, draft: Draft, committed: { hash: string; version: string; moved: boolean }): void {

@@ -152,7 +152,7 @@ export class View implements LiveView {
     for (const node of change.directories) {
       if (node === ROOT_NODE || this.seen.holds(node)) this.invalidator.names(this.ref(node));
     }
-    for (const node of change.attributes) {
+    for (const node of change.nodes) {
       if (change.contents.has(node) || change.directories.has(node) || !this.seen.holds(node)) continue;
       this.invalidator.attributes(this.ref(node));
     }
