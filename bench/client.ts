@@ -17,8 +17,11 @@ export interface Work {
   readonly cpu: Cpu;
 }
 
+/** Runs the compiled client once. */
+export type Client = (work: Work) => Promise<Sample[]>;
+
 /** Compiles the client into `scratch` and gives the way to run it. */
-export async function compileClient(scratch: string): Promise<(work: Work) => Promise<Sample[]>> {
+export async function compileClient(scratch: string): Promise<Client> {
   if ((await firstLine(["cc", "--version"])) === null) {
     throw new Error(
       "there is no C compiler for the measuring client; install it: sudo apt-get install -y gcc libc6-dev",

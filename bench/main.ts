@@ -3,11 +3,11 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { compileClient } from "./client.ts";
-import { machine } from "./machine.ts";
-import { measureFootprint } from "./memory.ts";
+import { type Client, compileClient } from "./client.ts";
+import { type Machine, machine } from "./machine.ts";
+import { type Footprint, measureFootprint } from "./memory.ts";
 import { mountedType } from "./process.ts";
-import { type Cpu, ROWS } from "./rows.ts";
+import { type Cpu, ROWS, type Row, type SystemName } from "./rows.ts";
 import { bindfs } from "./systems/bindfs.ts";
 import { memfs } from "./systems/memfs.ts";
 import { native } from "./systems/native.ts";
@@ -79,14 +79,84 @@ async function startAll(systems: readonly System[], cpus: readonly Cpu[], scratc
   return contestants;
 }
 
+interface Settings {
+  readonly rows: readonly Row[];
+  readonly rounds: number;
+  readonly files: number;
+  readonly seed: number;
+}
+
+/** Runs every contestant once per round. */
+async function measure(contestants: readonly Contestant[], settings: Settings, client: Client): Promise<Run[]> {
+  const { rounds, files, seed } = settings;
+  const rows = settings.rows.map((row) => row.name);
+  const runs: Run[] = [];
+  for (let round = 1; round <= rounds; round++) {
+    for (const { system, cpu, running } of contestants) {
+      process.stderr.write(`round ${round} of ${rounds}: ${system.name}, ${cpu} CPU\n`);
+      const directory = join(running.directory, `round${round}`);
+      runs.push({
+        system: system.name,
+        cpu,
+        samples: await client({ directory, files, seed: seed + round, rows, cpu }),
+      });
+    }
+  }
+  return runs;
+}
+
+/** Asks each system that can tell whether it did what it claims. */
+async function verify(contestants: readonly Contestant[], { rows, rounds, files }: Settings): Promise<string[]> {
+  // The client creates the files whatever rows are asked for.
+  const perFile = 1 + rows.filter((row) => row.name !== "create").reduce((sum, row) => sum + row.versions, 0);
+  const lines: string[] = [];
+  for (const { running } of contestants) {
+    if (running.verify) lines.push(await running.verify(perFile * files * rounds));
+  }
+  return lines;
+}
+
+interface Report {
+  readonly host: Machine;
+  readonly settings: Settings;
+  readonly systems: readonly { readonly name: SystemName; readonly title: string; readonly text: string }[];
+  readonly runs: readonly Run[];
+  readonly verified: readonly string[];
+  readonly footprint: Footprint | null;
+}
+
+function print({ host, settings, systems, runs, verified, footprint }: Report): void {
+  console.log(
+    `${host.cpu}, ${host.cpus} CPUs, ${host.memoryGiB} GiB; ${host.kernel}; Node ${host.node}; commit ${host.commit}; ${host.date}`,
+  );
+  console.log(
+    `${settings.files} files of 2 KiB, median of ${settings.rounds} interleaved rounds, seed ${settings.seed}`,
+  );
+  if (host.load > IDLE_LOAD) {
+    console.log(`The machine was busy before (load ${host.load}): expect other figures on an idle one`);
+  }
+  console.log();
+  for (const { title, text } of systems) console.log(`- ${title}: ${text}`);
+  console.log(`\n${renderTable(runs, settings.rows, systems)}\n`);
+  for (const line of verified) console.log(line);
+  if (footprint === null) return;
+  const { files, rssMiB, peakMiB, idleMs, idleSeconds } = footprint;
+  console.log(
+    `Daemon after ${files} files of 2 KiB: ${rssMiB} MiB resident, at most ${peakMiB} MiB (target: under 150 MiB)`,
+  );
+  console.log(`Idle daemon: ${idleMs} ms of processor time in ${idleSeconds} s (target: none)`);
+}
+
 async function bench(): Promise<void> {
   const { values } = parseArgs({ options: OPTIONS });
   if (values.help) return console.log(USAGE);
-  const rows = chosen(values.rows, ROWS, (row) => row.name);
+  const settings: Settings = {
+    rows: chosen(values.rows, ROWS, (row) => row.name),
+    rounds: count(values.rounds, "rounds"),
+    files: count(values.files, "files"),
+    seed: count(values.seed ?? String(1 + Math.floor(Math.random() * 2 ** 31)), "seed"),
+  };
   const cpus = chosen<Cpu>(values.cpu, ["any", "one"], (cpu) => cpu);
-  const [rounds, files] = [count(values.rounds, "rounds"), count(values.files, "files")];
-  const seed = count(values.seed ?? String(1 + Math.floor(Math.random() * 2 ** 31)), "seed");
-
   const host = await machine();
   const scratch = await mkdtemp(join(values.scratch, "mb-"));
   onTeardown(() => removeScratch(scratch));
@@ -96,49 +166,16 @@ async function bench(): Promise<void> {
   const available = described.filter(({ available }) => available).map(({ system }) => system);
 
   const contestants = await startAll(available, cpus, scratch);
-  const runs: Run[] = [];
-  for (let round = 1; round <= rounds; round++) {
-    for (const { system, cpu, running } of contestants) {
-      process.stderr.write(`round ${round} of ${rounds}: ${system.name}, ${cpu === "one" ? "one CPU" : "any CPU"}\n`);
-      const directory = join(running.directory, `round${round}`);
-      const samples = await client({ directory, files, seed: seed + round, rows: rows.map((row) => row.name), cpu });
-      runs.push({ system: system.name, cpu, samples });
-    }
-  }
-  // Creating happens in every run, whatever rows are asked for.
-  const perFile = 1 + rows.filter((row) => row.name !== "create").reduce((sum, row) => sum + row.versions, 0);
-  const verified: string[] = [];
-  for (const { running } of contestants) {
-    if (running.verify) verified.push(await running.verify(perFile * files * rounds));
-  }
+  const runs = await measure(contestants, settings, client);
+  const verified = await verify(contestants, settings);
   const withMemory = !values["no-memory"] && available.includes(memfs);
   if (withMemory) await mkdir(join(scratch, "footprint"));
   const footprint = withMemory ? await measureFootprint(join(scratch, "footprint")) : null;
 
-  if (values.json) {
-    const about = described.map(({ system, text }) => ({ name: system.name, text }));
-    console.log(
-      JSON.stringify({ machine: host, seed, rounds, files, systems: about, runs, verified, footprint }, null, 2),
-    );
-    return;
-  }
-  console.log(
-    `${host.cpu}, ${host.cpus} CPUs, ${host.memoryGiB} GiB; ${host.kernel}; Node ${host.node}; commit ${host.commit}; ${host.date}`,
-  );
-  console.log(`${files} files of 2 KiB, median of ${rounds} interleaved rounds, seed ${seed}`);
-  if (host.load > IDLE_LOAD)
-    console.log(`The machine was busy before (load ${host.load}): expect other figures on an idle one`);
-  console.log();
-  for (const { system, text } of described) console.log(`- ${system.title}: ${text}`);
-  console.log(`\n${renderTable(runs, rows, systems)}\n`);
-  for (const line of verified) console.log(line);
-  if (footprint !== null) {
-    const { files, rssMiB, peakMiB, idleMs, idleSeconds } = footprint;
-    console.log(
-      `Daemon after ${files} files of 2 KiB: ${rssMiB} MiB resident, at most ${peakMiB} MiB (target: under 150 MiB)`,
-    );
-    console.log(`Idle daemon: ${idleMs} ms of processor time in ${idleSeconds} s (target: none)`);
-  }
+  const about = described.map(({ system: { name, title }, text }) => ({ name, title, text }));
+  const report: Report = { host, settings, systems: about, runs, verified, footprint };
+  if (values.json) console.log(JSON.stringify(report, null, 2));
+  else print(report);
 }
 
 /** Never through a mount that is still there: that would delete what is mounted. */
