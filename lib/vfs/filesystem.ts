@@ -157,7 +157,7 @@ export interface Filesystem {
     data: Buffer,
     flags: WriteFlags,
   ): Answer<number>;
-  /** A descriptor of the handle was closed (one FLUSH per close, also of a duplicate). */
+  /** A descriptor of the handle was closed: once per close, also of a duplicate. Not called for read-only handles. */
   flush(caller: Caller, node: NodeRef, handle: HandleRef): Answer<void>;
   /** The last reference to the handle is gone. Never refused for its content. */
   release(caller: Caller, node: NodeRef, handle: HandleRef): Answer<void>;

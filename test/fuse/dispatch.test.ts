@@ -133,6 +133,10 @@ t.test("open answers carry the handle and what the kernel may keep", async (t) =
   t.equal(flags(false, false, "OPEN"), 0);
   t.equal(flags(false, true, "OPEN"), 1);
   t.equal(flags(true, false, "OPEN"), 2);
+  const reading = ready({ open: () => Promise.resolve({ fhHigh: 0, fhLow: 1, keepCache: true, directIo: false }) });
+  reading.feed(request(Opcode.OPEN, { body: [u32(0o100000, 0)] }));
+  await new Promise((resolve) => setImmediate(resolve));
+  t.equal(reading.replies.at(-1)?.body.readUInt32LE(8), 2 | 32, "a handle that only reads needs no FLUSH");
   t.equal(flags(true, false, "OPENDIR"), 2 | 8);
   t.equal(flags(false, false, "OPENDIR"), 8);
   const created = ready().ask(Opcode.CREATE, { body: BODIES.CREATE });

@@ -118,7 +118,7 @@ export const Init = Object.freeze({
 export const Init2 = Object.freeze({ DIRECT_IO_ALLOW_MMAP: 1 << 4 });
 
 /** `FOPEN_*`, the flags of an answer to OPEN, OPENDIR and CREATE. */
-export const OpenReply = Object.freeze({ DIRECT_IO: 1 << 0, KEEP_CACHE: 1 << 1, CACHE_DIR: 1 << 3 });
+export const OpenReply = Object.freeze({ DIRECT_IO: 1 << 0, KEEP_CACHE: 1 << 1, CACHE_DIR: 1 << 3, NOFLUSH: 1 << 5 });
 
 /** `FUSE_OPEN_KILL_SUIDGID`: an OPEN or CREATE that truncates clears suid and sgid bits. */
 export const OPEN_KILL_SUIDGID = 1 << 0;

@@ -81,8 +81,9 @@ export class ReplyWriter {
     this.#length = OUT_HEADER_SIZE + ATTR_OUT_SIZE;
   }
 
-  opened(opened: OpenedHandle): void {
-    this.#putOpened(BODY, opened, openFlags(opened));
+  /** `flags`: further `FOPEN_*` flags. */
+  opened(opened: OpenedHandle, flags: number): void {
+    this.#putOpened(BODY, opened, openFlags(opened) | flags);
     this.#length = OUT_HEADER_SIZE + OPEN_OUT_SIZE;
   }
 
