@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { firstLine, pinned, run } from "./process.ts";
 import type { Cpu, Sample } from "./rows.ts";
-import { onTeardown } from "./teardown.ts";
+import { interrupted } from "./teardown.ts";
 
 const SOURCE = fileURLToPath(new URL("client.c", import.meta.url));
 
@@ -29,11 +29,9 @@ export async function compileClient(scratch: string): Promise<Client> {
   }
   const binary = join(scratch, "client");
   await run(["cc", "-O2", "-std=gnu11", "-o", binary, SOURCE]);
-  const abort = new AbortController();
-  onTeardown(() => abort.abort());
   return async ({ directory, files, seed, rows, cpu }) => {
     const output = await run(pinned(cpu, [binary, directory, String(files), String(seed), ...rows]), {
-      signal: abort.signal,
+      signal: interrupted,
     });
     return output
       .trim()

@@ -14,7 +14,7 @@ import { native } from "./systems/native.ts";
 import { plain } from "./systems/plain.ts";
 import type { Running, System } from "./systems/system.ts";
 import { type Run, renderTable } from "./table.ts";
-import { onTeardown, teardown } from "./teardown.ts";
+import { interrupted, onTeardown, teardown } from "./teardown.ts";
 
 const USAGE = `npm run bench -- [options]
   --rows NAME,…      of: ${ROWS.map((row) => row.name).join(" ")}
@@ -71,6 +71,7 @@ async function startAll(systems: readonly System[], cpus: readonly Cpu[], scratc
   const contestants: Contestant[] = [];
   for (const cpu of cpus) {
     for (const system of systems) {
+      interrupted.throwIfAborted();
       const own = join(scratch, `${system.name}-${cpu}`);
       await mkdir(own);
       contestants.push({ system, cpu, running: await system.start(own, cpu) });
@@ -189,7 +190,8 @@ async function removeScratch(scratch: string): Promise<void> {
 try {
   await bench();
 } catch (error) {
-  console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+  const message = error instanceof Error ? error.message : String(error);
+  console.error(`bench: ${interrupted.aborted ? "interrupted" : message}`);
   process.exitCode = 1;
 } finally {
   await teardown();

@@ -4,6 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startMemfs } from "./systems/memfs.ts";
+import { interrupted } from "./teardown.ts";
 
 export interface Footprint {
   readonly files: number;
@@ -35,6 +36,7 @@ function cpuMs(pid: number): number {
 export async function measureFootprint(scratch: string): Promise<Footprint> {
   const { directory, cli } = await startMemfs(scratch, "any");
   for (let i = 0; i < FILES; i++) {
+    if (i % FILES_PER_DIRECTORY === 0) interrupted.throwIfAborted();
     const folder = join(directory, `d${Math.floor(i / FILES_PER_DIRECTORY)}`);
     if (i % FILES_PER_DIRECTORY === 0) await mkdir(folder);
     const file = join(folder, `f${i}`);
@@ -46,7 +48,7 @@ export async function measureFootprint(scratch: string): Promise<Footprint> {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
   await sleep(1000); // what is still on its way to LevelDB is not idleness
   const before = cpuMs(pid);
-  await sleep(IDLE_SECONDS * 1000);
+  await sleep(IDLE_SECONDS * 1000, undefined, { signal: interrupted });
   const idleMs = cpuMs(pid) - before;
   const [rssMiB, peakMiB] = [megabytes(status, "VmRSS"), megabytes(status, "VmHWM")];
   return { files: FILES, rssMiB, peakMiB, idleMs, idleSeconds: IDLE_SECONDS };

@@ -20,10 +20,14 @@ export async function teardown(): Promise<void> {
   }
 }
 
-for (const [signal, number] of [
-  ["SIGINT", 2],
-  ["SIGTERM", 15],
-  ["SIGHUP", 1],
-] as const) {
-  process.once(signal, () => void teardown().finally(() => process.exit(128 + number)));
+const interruption = new AbortController();
+
+/**
+ * Fires at Ctrl-C and the like. What runs for long listens or looks, and fails: then the benchmark ends as after any
+ * error. Tearing down beside what is just being started would leave that behind. A second signal ends it at once.
+ */
+export const interrupted: AbortSignal = interruption.signal;
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.once(signal, () => interruption.abort());
 }
