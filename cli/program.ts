@@ -35,7 +35,7 @@ export async function run(args: readonly string[], env: NodeJS.ProcessEnv): Prom
     await program.parseAsync(args, { from: "user" });
     return Number(process.exitCode ?? 0);
   } catch (error) {
-    return report(error);
+    return report(error, commandOf(args));
   } finally {
     context?.close();
   }
@@ -47,13 +47,18 @@ async function build(args: readonly string[], context: Context): Promise<Command
     .version(VERSION)
     .exitOverride()
     .configureHelp({ showGlobalOptions: false })
-    .configureOutput({ outputError: () => undefined })
+    .configureOutput({ outputError: () => undefined, writeErr: () => undefined })
     .addHelpText("after", TARGETS);
-  const word = args.find((argument) => !argument.startsWith("-")) ?? "";
-  const called = Object.hasOwn(COMMANDS, word) ? COMMANDS[word] : undefined;
+  const called = COMMANDS[commandOf(args) ?? ""];
   const loaders = called === undefined ? Object.values(COMMANDS) : [called];
   for (const { register } of await Promise.all(loaders.map((load) => load()))) register(program, context);
   return program;
+}
+
+/** The first word, if it is a command. */
+function commandOf(args: readonly string[]): string | null {
+  const word = args.find((argument) => !argument.startsWith("-"));
+  return word !== undefined && Object.hasOwn(COMMANDS, word) ? word : null;
 }
 
 const TARGETS = `
@@ -64,10 +69,10 @@ Example:
   $ memfs store create notes && mkdir notes && memfs mount notes ./notes`;
 
 /** One line for what went wrong, and its exit code. */
-function report(error: unknown): number {
+function report(error: unknown, command: string | null): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0;
-    complain(usageMessage(error));
+    complain(`${usageMessage(error)}; see: memfs ${command === null ? "" : `${command} `}--help`);
     return USAGE;
   }
   if (error instanceof MemfsError) {
@@ -80,7 +85,6 @@ function report(error: unknown): number {
 }
 
 function usageMessage(error: CommanderError): string {
-  // Called without a command, commander has shown the help and has no message.
-  if (error.code === "commander.help") return "no command is given; see: memfs --help";
-  return `${error.message.replace(/^error: /, "").replaceAll(/\s*\n\s*/g, " ")}; see: memfs --help`;
+  if (error.code === "commander.help") return "no command is given";
+  return error.message.replace(/^error: /, "").replaceAll(/\s*\n\s*/g, " ");
 }

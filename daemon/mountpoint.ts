@@ -1,6 +1,6 @@
 /** What must hold of a directory before something is mounted on it, and clearing what a dead daemon left there. */
 
-import { lstat, readdir, realpath } from "node:fs/promises";
+import { lstat, readdir, realpath, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MemfsError } from "../lib/errors.ts";
@@ -97,10 +97,13 @@ export async function clearIfDead(place: string, log: Logger): Promise<boolean> 
   }
 }
 
-/** A FUSE connection without its daemon answers every request, also this one, with ENOTCONN. */
+/**
+ * A FUSE connection without its daemon refuses every request with ENOTCONN. Attributes would not tell: the kernel may
+ * have them cached for ever. STATFS is never cached.
+ */
 async function isDead(place: string): Promise<boolean> {
   try {
-    await withPatience(lstat(place), place);
+    await withPatience(statfs(place), place);
     return false;
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;

@@ -203,7 +203,7 @@ async function collect(response: IncomingMessage): Promise<Buffer> {
 }
 
 function unreachable(error: NodeJS.ErrnoException): MemfsError {
-  const absent = error.code === "ENOENT" || error.code === "ECONNREFUSED";
+  const absent = ["ENOENT", "ENOTDIR", "ECONNREFUSED"].includes(error.code ?? "");
   if (error.code === "EACCES") {
     return new MemfsError("access_denied", "the daemon belongs to another user; run this as that user or as root");
   }

@@ -30,7 +30,8 @@ export function createServer(services: Services): Api {
     forceCloseConnections: "idle",
     genReqId: () => formatId("req", ids.uid()),
     routerOptions: { maxParamLength: PARAMETER_LENGTH, querystringParser: parseQuery },
-    schemaErrorFormatter: ([first], part) => new Error(`${part}${first?.instancePath ?? ""} ${first?.message ?? ""}`),
+    schemaErrorFormatter: ([first], part) =>
+      new Error(`${part}${first?.instancePath ?? ""} ${first?.message ?? ""}; correct the request`),
     frameworkErrors: (error, request, reply: FastifyReply) => void reply.send(refuse(error, request, reply)),
   }).setValidatorCompiler(TypeBoxValidatorCompiler);
 

@@ -71,7 +71,7 @@ export class Keyring {
     let master = configuredKey(options);
     if (master === null) {
       const path = join(options.dir, MASTER_FILE);
-      if (used) throw new MemfsError("bad_key", `master key missing: restore ${path} or set ${MASTER_KEY_VARIABLE}`);
+      if (used) throw new MemfsError("bad_key", `master key missing; restore ${path} or set ${MASTER_KEY_VARIABLE}`);
       await mkdir(options.dir, { recursive: true, mode: 0o700 });
       master = randomBytes(KEY_SIZE);
       await writeFileAtomic(path, `${master.toString("hex")}\n`);

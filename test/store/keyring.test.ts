@@ -74,7 +74,7 @@ t.test("a wrong or lost master key is told at once, and nothing is written", asy
   const wrong = { code: "bad_key", message: /wrong master key: .* restore master\.key/ };
   await t.rejects(open(dir, randomBytes(32).toString("hex")), wrong);
   rmSync(join(dir, "master.key"));
-  await t.rejects(open(dir), { code: "bad_key", message: /master key missing: restore .*master\.key or set/ });
+  await t.rejects(open(dir), { code: "bad_key", message: /master key missing; restore .*master\.key or set/ });
   await t.rejects(open(dir, randomBytes(32).toString("base64")), wrong);
   t.strictSame(readdirSync(dir), ["keys"]);
   t.equal(readFileSync(join(dir, "keys", "master.check"), "latin1"), before);

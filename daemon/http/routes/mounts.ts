@@ -17,8 +17,8 @@ const mountBody = Type.Object({
     // Node ids have 15 bits for the store, and no agent reads that many.
     { minItems: 1, maxItems: 1000 },
   ),
-  agent: Type.String({ minLength: 1 }),
-  session_id: Type.Optional(Type.String({ minLength: 1 })),
+  agent: Type.String(),
+  session_id: Type.Optional(Type.String()),
   create: Type.Optional(Type.Boolean()),
 });
 
