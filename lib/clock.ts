@@ -6,7 +6,6 @@ export interface Clock {
   monotonic(): number;
 }
 
-
 /** How far (µs) the counter may stray from the wall clock before it is set again: NTP slews less, suspend more. */
 const MAX_DRIFT = 2000;
 

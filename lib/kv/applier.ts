@@ -19,10 +19,15 @@ import type { OnPoint } from "./points.ts";
 export const CHECKPOINT_KEY: Key = "checkpoint";
 
 const MIB = 1024 * 1024;
-/** Milliseconds from the first change to its application: long enough to gather, short enough to keep the log small. */
-const DELAY = 100;
-/** Bytes of changes that are applied without delay. */
-const EAGER = MIB;
+/**
+ * Changes are applied when no new one has come for this long (ms): sealing and writing are then in nobody's way, and what
+ * was overwritten meanwhile is never sealed.
+ */
+const QUIET = 100;
+/** Milliseconds after which changes are applied although more keep coming: bounds the replay at the next start. */
+const MAX_AGE = 5000;
+/** Bytes of changes that are applied without waiting for quiet. */
+const EAGER = 8 * MIB;
 /** Operations and bytes per LevelDB batch. */
 const BATCH_OPERATIONS = 1000;
 const BATCH_BYTES = 2 * MIB;
@@ -96,7 +101,16 @@ export class Applier {
   wake(): void {
     if (this.#running !== null || this.#stopped || !this.#active.touched) return;
     if (this.#active.cost >= EAGER) this.#start();
-    else this.#timer ??= setTimeout(() => this.#start(), DELAY).unref();
+    else if (this.#timer === null) this.#wait(this.#options.clock.monotonic() + MAX_AGE);
+  }
+
+  /** Waits for a while without changes: one timer, however many changes come. */
+  #wait(latest: number): void {
+    const seq = this.#active.lastSeq;
+    this.#timer = setTimeout(() => {
+      if (this.#active.lastSeq === seq || this.#options.clock.monotonic() >= latest) this.#start();
+      else this.#wait(latest);
+    }, QUIET).unref();
   }
 
   /** Undefined: LevelDB knows; null: deleted. */

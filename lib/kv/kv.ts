@@ -42,6 +42,9 @@ export interface Origin {
   readonly reply?: Uint8Array;
 }
 
+/** How long (ms) a deferred batch waits at most for a commit to go with. */
+export const DEFER_MS = 20;
+
 /**
  * An atomic set of writes. A `null` value deletes; an empty value is stored without a seal (index entries).
  * Values are kept, not copied: they must not be modified once given to {@link Space.commit}.
@@ -67,6 +70,13 @@ export interface Space {
    * Never waits. @throws MemfsError `no_space`, `io`, `closed`, `too_large`
    */
   commit(batch: Batch, origin?: Origin): void;
+  /**
+   * Makes the batch visible to reads at once, and durable with whatever is committed to this space next, in the same
+   * atomic record; at the latest after {@link DEFER_MS}, and before a sync, drain or close. For steps that mean little
+   * until the next one follows.
+   * @throws MemfsError `closed`
+   */
+  defer(batch: Batch): void;
   /**
    * Removes every key of the space for good: from the overlay, from LevelDB's tables (compacted), from the redo log.
    * From the call on, anything else on the space throws `closed`. Again after a failure or a crash: harmless.

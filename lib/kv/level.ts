@@ -7,6 +7,7 @@ import type { Logger } from "../log.ts";
 import { Applier, CHECKPOINT_KEY } from "./applier.ts";
 import { decodeCheckpoint } from "./checkpoint.ts";
 import type { Checkpoint, Withheld } from "./checkpoint.ts";
+import { Deferred } from "./deferred.ts";
 import type { Disk } from "./disk.ts";
 import { fullError, systemDisk } from "./disk.ts";
 import type { Format } from "./format.ts";
@@ -112,6 +113,7 @@ class LevelKv implements Kv {
   readonly #sealers = new Map<number, Sealer>();
   readonly #withheld: Map<number, Withheld>;
   readonly #destroyed = new Set<number>();
+  readonly #deferred = new Deferred((space) => this.#recordDeferred(space));
   #relieved: { readonly promise: Promise<void>; readonly resolve: () => void } | null = null;
   #closing: Promise<void> | null = null;
 
@@ -163,6 +165,7 @@ class LevelKv implements Kv {
 
   async sync(): Promise<void> {
     this.check(OWN_SPACE);
+    this.#deferred.record();
     if (!this.#redo.suspect) {
       try {
         await this.#redo.sync();
@@ -177,6 +180,7 @@ class LevelKv implements Kv {
 
   async drain(): Promise<void> {
     this.check(OWN_SPACE);
+    this.#deferred.record();
     await this.#applier.drain();
   }
 
@@ -209,7 +213,8 @@ class LevelKv implements Kv {
 
   get(space: number, key: Key, sealer: Sealer): Buffer | undefined {
     this.check(space);
-    const recent = this.#applier.get(space, key);
+    const deferred = this.#deferred.get(space, key);
+    const recent = deferred === undefined ? this.#applier.get(space, key) : deferred;
     if (recent !== undefined) return recent ?? undefined;
     const physical = physicalKey(space, key);
     const value = this.#db.get(physical);
@@ -220,7 +225,7 @@ class LevelKv implements Kv {
     this.check(space);
     const { gte, lt, reverse = false, limit = Number.MAX_SAFE_INTEGER } = range;
     const iterator = this.#db.iterator({ gte: physicalKey(space, gte), lt: physicalKey(space, lt), reverse });
-    const changes = this.#applier.changes(space, range);
+    const changes = this.#deferred.over(space, range, this.#applier.changes(space, range));
     return scanPages({ db: this.#db, iterator, sealer, changes, reverse, limit, check: () => this.check(space) });
   }
 
@@ -228,15 +233,31 @@ class LevelKv implements Kv {
     this.check(space);
     if (change.batch.size === 0 && change.origin === undefined) return;
     if (this.#applier.unapplied >= this.#bounds.hard) throw this.#overfull();
-    const seq = this.#redo.append(space, sealer, change);
+    const batch = this.#deferred.with(space, change.batch);
+    const seq = this.#redo.append(space, sealer, { batch, origin: change.origin });
+    this.#deferred.done(space);
     this.#onPoint("appended");
-    this.#applier.put(space, change.batch, seq);
+    this.#applier.put(space, batch, seq);
+  }
+
+  defer(space: number, batch: Batch): void {
+    this.check(space);
+    this.#deferred.add(space, batch);
+  }
+
+  #recordDeferred(space: number): void {
+    try {
+      this.commit(space, this.#sealerOf(space), { batch: this.#deferred.with(space, new Map()), origin: undefined });
+    } catch (error) {
+      this.#log.warn("redo log: a change cannot be recorded yet", { error: String(error) });
+    }
   }
 
   async destroy(space: number): Promise<void> {
     this.check(OWN_SPACE);
     this.#destroyed.add(space);
     this.#withheld.delete(space);
+    this.#deferred.done(space);
     this.#applier.drop(space);
     // From here on no record of the space can be written; when the files so far are applied, they are unlinked.
     this.#redo.rotate();
@@ -265,6 +286,7 @@ class LevelKv implements Kv {
   }
 
   async #close(): Promise<void> {
+    this.#deferred.record();
     try {
       await this.#applier.drain();
     } catch (error) {
@@ -303,6 +325,10 @@ class LevelSpace implements Space {
 
   commit(batch: Batch, origin?: Origin): void {
     this.#kv.commit(this.id, this.#sealer, { batch, origin });
+  }
+
+  defer(batch: Batch): void {
+    this.#kv.defer(this.id, batch);
   }
 
   destroy(): Promise<void> {

@@ -89,6 +89,10 @@ class MemorySpace implements Space {
     }
   }
 
+  defer(batch: Batch): void {
+    this.commit(batch);
+  }
+
   async destroy(): Promise<void> {
     this.#kv.check();
     this.#destroyed = true;

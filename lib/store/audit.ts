@@ -6,7 +6,7 @@ import { getContent } from "./content.ts";
 import { hex, sha256, ZERO_HASH } from "./hash.ts";
 import { decodeJournalEntry, type JournalEntry } from "./journal.ts";
 import { rangeOf, versionIdKey } from "./keys.ts";
-import { decodePlace, type VersionRecord } from "./records.ts";
+import { decodePlace, type VersionRecord } from "./version-record.ts";
 import type { StoreState } from "./state.ts";
 import type { AuditReport } from "./types.ts";
 
@@ -24,7 +24,8 @@ export async function verifyJournal(state: StoreState, head?: string): Promise<A
       seen ||= hex(walk.last) === head;
     }
   }
-  if (walk.entries !== until || walk.last !== chainEnd) return walk.report(`the chain ends at ${walk.entries} of ${until} entries`);
+  if (walk.entries !== until || walk.last !== chainEnd)
+    return walk.report(`the chain ends at ${walk.entries} of ${until} entries`);
   return walk.report(seen ? null : `no entry has the hash ${head}; the journal was replaced or cut`);
 }
 

@@ -21,7 +21,8 @@ export function encodeCatalogueRecord({ space, info, policy }: CatalogueRecord):
 
 /** @throws MemfsError `format_newer`, `damaged` */
 export function decodeCatalogueRecord(uid: Uid, bytes: Buffer): CatalogueRecord {
-  if ((bytes[0] ?? 0) > FORMAT) throw new MemfsError("format_newer", "the catalogue was written by a newer memfs; update memfs");
+  if ((bytes[0] ?? 0) > FORMAT)
+    throw new MemfsError("format_newer", "the catalogue was written by a newer memfs; update memfs");
   try {
     const { space, info, policy } = JSON.parse(bytes.toString("utf8", 1)) as Omit<CatalogueRecord, "uid">;
     return { uid, space, info: { ...info, id: formatId("memstore", uid) }, policy: { ...DEFAULT_POLICY, ...policy } };

@@ -75,7 +75,10 @@ export class Catalogue {
     const named = this.list().filter((info) => info.name === nameOrId);
     if (named.length > 1) {
       const ids = named.map((info) => info.id).join(", ");
-      throw new MemfsError("ambiguous", `several stores are named ${JSON.stringify(nameOrId)}; use one of the ids ${ids}`);
+      throw new MemfsError(
+        "ambiguous",
+        `several stores are named ${JSON.stringify(nameOrId)}; use one of the ids ${ids}`,
+      );
     }
     const found = named[0] ?? this.list().find((info) => info.slug === nameOrId);
     if (found === undefined) throw new MemfsError("not_found", `no store ${JSON.stringify(nameOrId)}`);
@@ -175,7 +178,7 @@ export class Catalogue {
    */
   async remove(id: string): Promise<void> {
     const record = this.#record(id);
-    const keys = await this.#options.keyring.load(record.space);
+    const keys = this.#options.keyring.load(record.space);
     this.#space.commit(new Map([["s" + record.uid, null]]));
     this.#records.delete(id);
     this.#open.delete(id);
@@ -186,7 +189,7 @@ export class Catalogue {
 
   async #openStore(id: string): Promise<Store> {
     const { space } = this.#record(id);
-    const keys = await this.#options.keyring.load(space);
+    const keys = this.#options.keyring.load(space);
     const describe = (): { info: StoreInfo; policy: Policy } => this.#record(id);
     const store = new Store({ ...this.#storeOptions(space, keys), describe, sync: () => this.#options.kv.sync() });
     await store.dropOrphans();
@@ -240,12 +243,18 @@ export class Catalogue {
         this.#options.kv.discard(space);
         continue;
       }
-      throw new MemfsError("bad_key", `the key of store ${record.info.name} is missing; restore its file in keys/ from a backup`);
+      throw new MemfsError(
+        "bad_key",
+        `the key of store ${record.info.name} is missing; restore its file in keys/ from a backup`,
+      );
     }
   }
 }
 
-function mergePatch(base: Readonly<Record<string, string>>, patch: Readonly<Record<string, string | null>>): Record<string, string> {
+function mergePatch(
+  base: Readonly<Record<string, string>>,
+  patch: Readonly<Record<string, string | null>>,
+): Record<string, string> {
   const merged: Record<string, string> = { ...base };
   for (const [key, value] of Object.entries(patch)) {
     if (value === null) delete merged[key];
@@ -253,4 +262,3 @@ function mergePatch(base: Readonly<Record<string, string>>, patch: Readonly<Reco
   }
   return merged;
 }
-

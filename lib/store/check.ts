@@ -4,7 +4,11 @@ import { formatId, type Uid } from "../id.ts";
 import { verifyJournal } from "./audit.ts";
 import { rangeOf, readU32, readU48, versionIdKey } from "./keys.ts";
 import { isDirectory, isFile, S_IFDIR, typeOf } from "./mode.ts";
-import { decodeEntry, decodeMemory, decodeNode, decodeVersion, type MemoryRecord, type NodeRecord } from "./records.ts";
+import { decodeEntry, type EntryRecord } from "./entry-record.ts";
+import { decodeMemory, type MemoryRecord } from "./memory-record.ts";
+import { decodeNode, type NodeRecord } from "./node-record.ts";
+import { decodeVersion } from "./version-record.ts";
+import { printable } from "./names.ts";
 import type { StoreState } from "./state.ts";
 import { pathOf, ROOT_NODE } from "./tree.ts";
 
@@ -51,12 +55,15 @@ class Check {
     }
   }
 
-  #entry(parent: number, entry: { name: Buffer; node: number; type: number }): void {
+  #entry(parent: number, entry: EntryRecord): void {
     const node = this.#nodes.get(entry.node);
-    const where = `entry ${JSON.stringify(entry.name.toString())} of node ${parent}`;
+    const where = `entry ${JSON.stringify(printable(entry.name))} of node ${parent}`;
     this.#expect(isDirectory(this.#nodes.get(parent)?.mode ?? 0), `${where}: the parent is no directory`);
-    this.#expect(node !== undefined && typeOf(node.mode) === entry.type, `${where}: its node is missing or of another type`);
-    const named = node?.names.some((name) => name.parent === parent && name.name.equals(entry.name)) ?? false;
+    this.#expect(
+      node !== undefined && typeOf(node.mode) === entry.type,
+      `${where}: its node is missing or of another type`,
+    );
+    const named = node?.names.some((name) => name.parent === parent && name.name === entry.name) ?? false;
     this.#expect(named, `${where}: its node does not have that name`);
     this.#names.set(entry.node, (this.#names.get(entry.node) ?? 0) + 1);
   }
@@ -64,7 +71,10 @@ class Check {
   entriesMatchNodes(): void {
     const children = new Map<number, { entries: number; subdirectories: number }>();
     for (const node of this.#nodes.values()) {
-      this.#expect(node.names.length === (this.#names.get(node.number) ?? 0), `node ${node.number}: names without entries`);
+      this.#expect(
+        node.names.length === (this.#names.get(node.number) ?? 0),
+        `node ${node.number}: names without entries`,
+      );
       const orphan = node.names.length === 0 && node.number !== ROOT_NODE;
       this.#expect(orphan === node.detachedSince > 0, `node ${node.number}: wrong orphan mark`);
       for (const { parent } of node.names) {
@@ -85,13 +95,19 @@ class Check {
     for (const memory of this.#memories.values()) {
       const id = formatId("mem", memory.memory);
       const head = this.#state.version(memory.memory, memory.headN);
-      this.#expect(head?.version === memory.head && head.hash === memory.hash, `${id}: its head is not its newest version`);
+      this.#expect(
+        head?.version === memory.head && head.hash === memory.hash,
+        `${id}: its head is not its newest version`,
+      );
       if (memory.state !== "live") continue;
       const node = this.#nodes.get(memory.node);
-      this.#expect(node?.memory === memory.memory && node.content === memory.hash, `${id}: its node holds something else`);
+      this.#expect(
+        node?.memory === memory.memory && node.content === memory.hash,
+        `${id}: its node holds something else`,
+      );
       const name = node?.names[0];
       const path = name === undefined ? null : pathOf({ node: (number) => this.#state.nodeOrDamaged(number) }, name);
-      this.#expect(path?.equals(memory.path) ?? false, `${id}: its path is not where its node is`);
+      this.#expect(path === memory.path, `${id}: its path is not where its node is`);
     }
     for (const node of this.#nodes.values()) {
       const memory = node.memory === null ? null : this.#memories.get(node.memory);
@@ -103,7 +119,10 @@ class Check {
     const { counters } = this.#state;
     const live = [...this.#memories.values()].filter((memory) => memory.state === "live").length;
     this.#expect(counters.memories === live, `counter of memories is ${counters.memories}, there are ${live}`);
-    this.#expect(counters.versions === this.#versions, `counter of versions is ${counters.versions}, there are ${this.#versions}`);
+    this.#expect(
+      counters.versions === this.#versions,
+      `counter of versions is ${counters.versions}, there are ${this.#versions}`,
+    );
     let bytes = 0;
     for (const node of this.#nodes.values()) if (isFile(node.mode) && node.names.length > 0) bytes += node.size;
     this.#expect(counters.liveBytes === bytes, `counter of live bytes is ${counters.liveBytes}, there are ${bytes}`);

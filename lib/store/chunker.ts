@@ -54,7 +54,7 @@ export class Chunker {
 
   /** Takes all of `bytes` and hands every finished chunk to `cut`. */
   push(bytes: Buffer, cut: (chunk: Buffer) => void): void {
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       const sizes = this.#sizes();
       const take = Math.min(bytes.length - at, sizes.max - this.#length);
       this.#reserve(this.#length + take, sizes.max);

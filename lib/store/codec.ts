@@ -63,8 +63,9 @@ export class Writer {
     return bytes === null ? this.u8(0) : this.u8(1).fixed(bytes);
   }
 
-  bytes(bytes: Uint8Array): this {
-    return this.varint(bytes.length).raw(bytes);
+  /** Bytes of any length, as a latin1 string. */
+  bytes(bytes: string): this {
+    return this.varint(bytes.length).fixed(bytes);
   }
 
   text(text: string): this {
@@ -144,9 +145,8 @@ export class Reader {
     return this.u8() === 0 ? null : this.fixed(length);
   }
 
-  /** A copy: a view would keep the whole record alive. */
-  bytes(): Buffer {
-    return Buffer.from(this.raw(this.varint()));
+  bytes(): string {
+    return this.fixed(this.varint());
   }
 
   text(): string {

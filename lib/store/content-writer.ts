@@ -6,36 +6,11 @@
 import { createHash, type Hash as RunningHash } from "node:crypto";
 import { Chunker } from "./chunker.ts";
 import { type Hash, sha256 } from "./hash.ts";
+import type { Chunk, FinishedContent, StoredContent } from "./chunk.ts";
 import { ManifestWriter } from "./manifest.ts";
 
 /** Content up to this many bytes is stored as one value. */
 export const INLINE_BYTES = 8 * 1024;
-
-/** A piece of content under its own digest. */
-export interface Chunk {
-  readonly hash: Hash;
-  readonly length: number;
-  /** Null when the store has it already. */
-  readonly bytes: Buffer | null;
-}
-
-/** Content ready to be stored. */
-export interface FinishedContent {
-  readonly hash: Hash;
-  readonly size: number;
-  /** Chunks that the store may not have yet; the last one is the end of the content. */
-  readonly chunks: readonly Chunk[];
-  /** How the content is put together; null when it is one chunk or empty. */
-  readonly manifest: Buffer | null;
-}
-
-/** Content that the store has already. */
-export interface StoredContent {
-  readonly size: number;
-  /** Null for content stored as one value. */
-  readonly chunks: readonly Chunk[] | null;
-  read(): Buffer;
-}
 
 export class ContentWriter {
   #size = 0;
@@ -121,7 +96,8 @@ export class ContentWriter {
     const hash = this.#running?.copy().digest("binary") ?? "";
     const chunks = this.#unstored();
     const tail = this.#chunker?.tail ?? Buffer.alloc(0);
-    const last: Chunk | null = tail.length === 0 ? null : { hash: sha256(tail), length: tail.length, bytes: Buffer.from(tail) };
+    const last: Chunk | null =
+      tail.length === 0 ? null : { hash: sha256(tail), length: tail.length, bytes: Buffer.from(tail) };
     if (last !== null) chunks.push(last);
     const isOne = this.#chunks.length + (last === null ? 0 : 1) === 1;
     return { hash, size: this.#size, chunks, manifest: isOne ? null : (this.#manifest?.finish(last) ?? null) };

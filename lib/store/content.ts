@@ -6,10 +6,10 @@
 
 import { MemfsError } from "../errors.ts";
 import type { Key } from "../kv/kv.ts";
-import type { Chunk, FinishedContent, StoredContent } from "./content-writer.ts";
+import type { Chunk, FinishedContent, StoredContent } from "./chunk.ts";
 import { EMPTY_HASH, type Hash, hex } from "./hash.ts";
 import { encodeRaw, HEADER_BYTES, RAW, readManifest } from "./manifest.ts";
-import { openRecord } from "./records.ts";
+import { openRecord } from "./record.ts";
 
 /** What content needs of a store: where a digest is kept, and reading. */
 export interface ContentSource {

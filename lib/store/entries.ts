@@ -3,7 +3,8 @@
 import { MemfsError } from "../errors.ts";
 import { deleteMemory, moveMemory } from "./memories.ts";
 import { isDirectory, isFile, typeOf } from "./mode.ts";
-import type { Mutable, NodeName, NodeRecord, Timestamp } from "./records.ts";
+import type { NodeName, NodeRecord } from "./node-record.ts";
+import type { Mutable, Timestamp } from "./record.ts";
 import type { Transaction } from "./transaction.ts";
 import { addName, directory, existingEntry, type NewNode, newNode, pathOf, removeName } from "./tree.ts";
 
@@ -46,7 +47,7 @@ export function unlink(tx: Transaction, at: NodeName): NodeRecord {
   }
   if (rest.names.length === 0) deleteMemory(tx, memory, rest);
   // A memory with several names lost one: its path is the oldest left.
-  else if (tx.memory(memory).path.equals(path)) moveMemory(tx, memory, rest);
+  else if (tx.memory(memory).path === path) moveMemory(tx, memory, rest);
   else tx.journal("entry.removed", { memory }, { path });
   tx.putPastEntry(at, tx.counters.seq, null);
   return rest;

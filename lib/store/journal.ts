@@ -11,7 +11,7 @@ import type { Uid } from "../id.ts";
 import { MemfsError } from "../errors.ts";
 import { Reader, Writer } from "./codec.ts";
 import { type Hash, sha256 } from "./hash.ts";
-import { openRecord, readActor, writeActor } from "./records.ts";
+import { openRecord, readActor, writeActor } from "./record.ts";
 import type { Actor, Micros } from "./types.ts";
 
 /** Kinds and their stored numbers. Numbers are never reused. */
@@ -43,7 +43,9 @@ const KINDS = Object.freeze({
 
 export type JournalKind = keyof typeof KINDS;
 
-const NAMES = new Map<number, JournalKind>(Object.entries(KINDS).map(([name, number]) => [number, name as JournalKind]));
+const NAMES = new Map<number, JournalKind>(
+  Object.entries(KINDS).map(([name, number]) => [number, name as JournalKind]),
+);
 
 const FORMAT = 1;
 const UID_BYTES = 16;
@@ -52,7 +54,8 @@ export const SALT_BYTES = 16;
 
 /** What redaction can drop. */
 export interface Erasable {
-  readonly path?: Buffer | undefined;
+  /** Bytes. */
+  readonly path?: string | undefined;
   readonly hash?: Hash | undefined;
   readonly size?: number | undefined;
   /** What else belongs to the kind. */

@@ -5,7 +5,7 @@
 
 import type { Space } from "../kv/kv.ts";
 import { rangeOf, u48 } from "./keys.ts";
-import { decodeEntry, type EntryRecord } from "./records.ts";
+import { decodeEntry, type EntryRecord } from "./entry-record.ts";
 
 /** Entries over all listings that are kept; ~200 bytes each. */
 const MAX_ENTRIES = 50_000;
@@ -74,7 +74,7 @@ export class Listings {
     for await (const page of this.#space.scan(rangeOf("d", u48(directory)))) {
       for (const { value } of page) {
         const entry = decodeEntry(value);
-        listing.set(entry.name.toString("latin1"), entry);
+        listing.set(entry.name, entry);
       }
     }
     for (const [name, entry] of changes) apply(listing, name, entry);

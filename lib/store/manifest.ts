@@ -1,7 +1,7 @@
 /** Manifests: content as a sequence of chunks, each a digest and a length, in the order of the content. */
 
 import { Reader, Writer } from "./codec.ts";
-import type { Chunk } from "./content-writer.ts";
+import type { Chunk } from "./chunk.ts";
 import type { Hash } from "./hash.ts";
 
 const FORMAT = 1;

@@ -2,20 +2,14 @@
 
 import type { Uid } from "../id.ts";
 import { putContent } from "./content.ts";
-import type { FinishedContent } from "./content-writer.ts";
+import type { FinishedContent } from "./chunk.ts";
 import { EMPTY_HASH, type Hash } from "./hash.ts";
 import type { JournalKind } from "./journal.ts";
 import { pathKey, referenceKey, versionIdKey, versionKey } from "./keys.ts";
-import {
-  encodePlace,
-  encodeVersion,
-  type MemoryRecord,
-  type Mutable,
-  type NodeName,
-  type NodeRecord,
-  type Timestamp,
-  type VersionRecord,
-} from "./records.ts";
+import type { MemoryRecord } from "./memory-record.ts";
+import type { NodeName, NodeRecord } from "./node-record.ts";
+import type { Mutable, Timestamp } from "./record.ts";
+import { encodePlace, encodeVersion, type VersionRecord } from "./version-record.ts";
 import type { Transaction } from "./transaction.ts";
 import { pathOf } from "./tree.ts";
 import type { Operation } from "./types.ts";
@@ -39,7 +33,7 @@ export interface ContentCommit {
 interface NewVersion {
   readonly operation: Operation;
   readonly kind: JournalKind;
-  readonly path: Buffer;
+  readonly path: string;
   readonly hash: Hash | null;
   readonly size: number;
   readonly mode: number;
@@ -62,7 +56,12 @@ export function commitContent(tx: Transaction, node: Mutable<NodeRecord>, commit
   return memory;
 }
 
-function appendContent(tx: Transaction, node: Mutable<NodeRecord>, memory: Mutable<MemoryRecord>, commit: ContentCommit): void {
+function appendContent(
+  tx: Transaction,
+  node: Mutable<NodeRecord>,
+  memory: Mutable<MemoryRecord>,
+  commit: ContentCommit,
+): void {
   const { hash, size, content, base } = commit;
   const created = memory.headN === 0;
   if (content !== undefined) tx.counters.historyBytes += putContent(tx, content);
@@ -112,7 +111,7 @@ function newMemory(tx: Transaction, node: NodeRecord): Mutable<MemoryRecord> {
 function bindMemory(tx: Transaction, node: Mutable<NodeRecord>, memory: MemoryRecord): void {
   node.memory = memory.memory;
   tx.putPastEntry(firstName(node), tx.counters.seq, node);
-  tx.mark(pathKey(tx.state.tagOfName(memory.path.toString("latin1")), tx.counters.seq, memory.memory));
+  tx.mark(pathKey(tx.state.tagOfName(memory.path), tx.counters.seq, memory.memory));
   tx.counters.memories += 1;
 }
 
@@ -126,18 +125,27 @@ function firstName(node: NodeRecord): NodeName {
 export function moveMemory(tx: Transaction, uid: Uid, node: NodeRecord): void {
   const memory = tx.editMemory(uid);
   const path = pathOf(tx, firstName(node));
-  if (path.equals(memory.path)) return;
-  const detail = { from: memory.path.toString("latin1") };
+  if (path === memory.path) return;
+  const detail = { from: memory.path };
   memory.path = path;
   appendVersion(tx, memory, versionOfHead(memory, node, { operation: "modified", kind: "memory.renamed", detail }));
-  tx.mark(pathKey(tx.state.tagOfName(path.toString("latin1")), tx.counters.seq, uid));
+  tx.mark(pathKey(tx.state.tagOfName(path), tx.counters.seq, uid));
 }
 
 /** The memory ends. Its node may live on as an orphan that is no memory. */
 export function deleteMemory(tx: Transaction, uid: Uid, node: NodeRecord): void {
   const memory = tx.editMemory(uid);
   const { mode, mtime } = node;
-  const deleted = { hash: null, size: 0, mode, mtime, parents: [memory.head], handle: 0, note: null, detail: undefined };
+  const deleted = {
+    hash: null,
+    size: 0,
+    mode,
+    mtime,
+    parents: [memory.head],
+    handle: 0,
+    note: null,
+    detail: undefined,
+  };
   appendVersion(tx, memory, { operation: "deleted", kind: "memory.deleted", path: memory.path, ...deleted });
   memory.state = "deleted";
   tx.editNode(node.number).memory = null;

@@ -4,7 +4,9 @@ import { MemfsError } from "../errors.ts";
 import { formatId } from "../id.ts";
 import { EMPTY_HASH, hex } from "./hash.ts";
 import { S_IFDIR } from "./mode.ts";
-import type { EntryRecord, MemoryRecord } from "./records.ts";
+import { toBytes } from "./names.ts";
+import type { EntryRecord } from "./entry-record.ts";
+import type { MemoryRecord } from "./memory-record.ts";
 import type { StoreState } from "./state.ts";
 import { nodeAt } from "./tree.ts";
 import type { ListMemories, MemoryInfo, Page, PrefixInfo } from "./types.ts";
@@ -13,7 +15,7 @@ import type { ListMemories, MemoryInfo, Page, PrefixInfo } from "./types.ts";
 export function memoryInfo(memory: MemoryRecord): MemoryInfo {
   return {
     id: formatId("mem", memory.memory),
-    path: memory.path,
+    path: toBytes(memory.path),
     headId: formatId("memver", memory.head),
     headN: memory.headN,
     sha256: hex(memory.hash ?? EMPTY_HASH),
@@ -36,7 +38,7 @@ export async function listMemories(state: StoreState, options: ListMemories): Pr
     throw new MemfsError("invalid_argument", "path_prefix starts and ends with a slash");
   }
   const after = options.cursor === undefined ? "" : Buffer.from(options.cursor, "base64url").toString("latin1");
-  const start = nodeAt(state, Buffer.from(prefix, "latin1"));
+  const start = nodeAt(state, prefix);
   const items: Item[] = [];
   if (start === null) return { items, next: null };
   const walk = { after, rollUp: options.depth === 1 };
@@ -69,7 +71,7 @@ async function* below(state: StoreState, at: { node: number; path: string }, wal
     } else if (!walk.rollUp) {
       yield* below(state, { node: entry.node, path }, walk);
     } else if (await holdsMemories(state, { node: entry.node, path })) {
-      yield { prefix: Buffer.from(path, "latin1") };
+      yield { prefix: toBytes(path) };
     }
   }
 }
@@ -77,7 +79,7 @@ async function* below(state: StoreState, at: { node: number; path: string }, wal
 /** A directory sorts as its name and a slash, so that the walk meets paths in byte order. */
 function inPathOrder(parent: string, entries: Iterable<EntryRecord>): { path: string; entry: EntryRecord }[] {
   const found = [...entries].map((entry) => ({
-    path: parent + entry.name.toString("latin1") + (entry.type === S_IFDIR ? "/" : ""),
+    path: parent + entry.name + (entry.type === S_IFDIR ? "/" : ""),
     entry,
   }));
   return found.sort((a, b) => (a.path < b.path ? -1 : 1));
@@ -87,7 +89,7 @@ function inPathOrder(parent: string, entries: Iterable<EntryRecord>): { path: st
 function memoryOf(state: StoreState, entry: EntryRecord, path: string): MemoryRecord | null {
   const uid = state.node(entry.node)?.memory ?? null;
   const memory = uid === null ? undefined : state.memory(uid);
-  return memory !== undefined && memory.path.toString("latin1") === path ? memory : null;
+  return memory !== undefined && memory.path === path ? memory : null;
 }
 
 async function holdsMemories(state: StoreState, directory: { node: number; path: string }): Promise<boolean> {

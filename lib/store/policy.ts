@@ -37,7 +37,14 @@ export const DEFAULT_POLICY: Policy = Object.freeze({
   strictNames: false,
 });
 
-const COUNTS = ["maxMemoryBytes", "maxMemories", "maxLiveBytes", "maxHistoryBytes", "keepVersions", "keepDays"] as const;
+const COUNTS = [
+  "maxMemoryBytes",
+  "maxMemories",
+  "maxLiveBytes",
+  "maxHistoryBytes",
+  "keepVersions",
+  "keepDays",
+] as const;
 const CONFLICT_POLICIES = ["keep_both", "last_writer_wins", "refuse"];
 
 /** The policy with changes. @throws MemfsError `invalid_argument` naming every value that is not allowed */

@@ -4,7 +4,8 @@ import { MemfsError } from "../errors.ts";
 import { EMPTY_HASH } from "./hash.ts";
 import { commitContent, deleteMemory, foldMemory, moveMemory } from "./memories.ts";
 import { isDirectory } from "./mode.ts";
-import type { Mutable, NodeName, NodeRecord } from "./records.ts";
+import type { NodeName, NodeRecord } from "./node-record.ts";
+import type { Mutable } from "./record.ts";
 import type { Transaction } from "./transaction.ts";
 import { checkName, directory, existingEntry, type Move, moveName, pathOf, removeName, ROOT_NODE } from "./tree.ts";
 import { filesBelow } from "./walk.ts";
@@ -35,9 +36,14 @@ export function rename(tx: Transaction, from: NodeName, to: NodeName, options: R
   else settleMemories(tx, node.number, { from, to, successor, folds: options.folds });
 }
 
-function checkKinds(tx: Transaction, node: NodeRecord, { to, target }: { to: NodeName; target: NodeRecord | null }): void {
+function checkKinds(
+  tx: Transaction,
+  node: NodeRecord,
+  { to, target }: { to: NodeName; target: NodeRecord | null },
+): void {
   if (isDirectory(node.mode)) {
-    if (target !== null && !isDirectory(target.mode)) throw new MemfsError("not_directory", "the target is not a directory");
+    if (target !== null && !isDirectory(target.mode))
+      throw new MemfsError("not_directory", "the target is not a directory");
     for (let above = to.parent; above !== ROOT_NODE; above = tx.node(above).names[0]?.parent ?? ROOT_NODE) {
       if (above === node.number) throw new MemfsError("invalid_argument", "a directory cannot move below itself");
     }
@@ -57,7 +63,11 @@ function displace(tx: Transaction, target: number, to: NodeName): string | null 
 }
 
 /** A moved file: its memory moves with it, or the memory that was at the target takes over its bytes. */
-function settleMemories(tx: Transaction, number: number, move: Move & { successor: string | null; folds: boolean }): void {
+function settleMemories(
+  tx: Transaction,
+  number: number,
+  move: Move & { successor: string | null; folds: boolean },
+): void {
   const { from, to, successor, folds } = move;
   const node = tx.editNode(number);
   const own = node.memory;

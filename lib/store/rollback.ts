@@ -6,7 +6,11 @@ import { create } from "./entries.ts";
 import { EMPTY_HASH } from "./hash.ts";
 import { commitContent } from "./memories.ts";
 import { S_IFDIR } from "./mode.ts";
-import type { MemoryRecord, Mutable, NodeRecord, VersionRecord } from "./records.ts";
+import type { MemoryRecord } from "./memory-record.ts";
+import type { NodeRecord } from "./node-record.ts";
+import type { Mutable } from "./record.ts";
+import type { VersionRecord } from "./version-record.ts";
+import { printable } from "./names.ts";
 import type { Transaction } from "./transaction.ts";
 import { ROOT_NODE } from "./tree.ts";
 
@@ -18,7 +22,10 @@ import { ROOT_NODE } from "./tree.ts";
 export function rollbackMemory(tx: Transaction, uid: Uid, to: VersionRecord): MemoryRecord {
   if (to.hash === null) {
     const id = formatId("memver", to.version);
-    throw new MemfsError("not_found", `${id} has no content to go back to (it is ${to.redactedAt > 0 ? "redacted" : "a deletion"})`);
+    throw new MemfsError(
+      "not_found",
+      `${id} has no content to go back to (it is ${to.redactedAt > 0 ? "redacted" : "a deletion"})`,
+    );
   }
   const memory = tx.memory(uid);
   if (memory.state === "folded") throw new MemfsError("not_found", "the memory was a step of saving another one");
@@ -33,12 +40,13 @@ export function rollbackMemory(tx: Transaction, uid: Uid, to: VersionRecord): Me
 
 /** A file, and the directories above it, for a memory that was deleted. */
 function revive(tx: Transaction, memory: MemoryRecord, to: VersionRecord): Mutable<NodeRecord> {
-  const names = memory.path.toString("latin1").split("/").slice(1).map((name) => Buffer.from(name, "latin1"));
+  const names = memory.path.split("/").slice(1);
   const last = names.pop();
   if (last === undefined) throw new MemfsError("damaged", "a memory has no path");
   let parent = ROOT_NODE;
   for (const name of names) parent = enter(tx, parent, name);
-  if (tx.entry(parent, last) !== null) throw new MemfsError("exists", `its last path ${memory.path.toString()} is taken`);
+  if (tx.entry(parent, last) !== null)
+    throw new MemfsError("exists", `its last path ${printable(memory.path)} is taken`);
   const { uid, gid } = tx.node(ROOT_NODE);
   const node = create(tx, { parent, name: last }, { mode: to.mode, uid, gid });
   node.memory = memory.memory;
@@ -50,13 +58,13 @@ function revive(tx: Transaction, memory: MemoryRecord, to: VersionRecord): Mutab
   return node;
 }
 
-function enter(tx: Transaction, parent: number, name: Buffer): number {
+function enter(tx: Transaction, parent: number, name: string): number {
   const entry = tx.entry(parent, name);
   if (entry === null) {
     const { uid, gid } = tx.node(ROOT_NODE);
     return create(tx, { parent, name }, { mode: S_IFDIR | 0o755, uid, gid }).number;
   }
-  if (entry.type !== S_IFDIR) throw new MemfsError("exists", `${name.toString()} is in the way of its last path`);
+  if (entry.type !== S_IFDIR) throw new MemfsError("exists", `${printable(name)} is in the way of its last path`);
   return entry.node;
 }
 

@@ -9,17 +9,11 @@ import type { ContentSource } from "./content.ts";
 import type { Hash } from "./hash.ts";
 import { contentKey, entryKey, memoryKey, nodeKey, type Tag, versionKey } from "./keys.ts";
 import { Listings } from "./listings.ts";
-import {
-  type Counters,
-  decodeEntry,
-  decodeMemory,
-  decodeNode,
-  decodeVersion,
-  type EntryRecord,
-  type MemoryRecord,
-  type NodeRecord,
-  type VersionRecord,
-} from "./records.ts";
+import type { Counters } from "./counters.ts";
+import { decodeEntry, type EntryRecord } from "./entry-record.ts";
+import { decodeMemory, type MemoryRecord } from "./memory-record.ts";
+import { decodeNode, type NodeRecord } from "./node-record.ts";
+import { decodeVersion, type VersionRecord } from "./version-record.ts";
 import { hmac } from "./seal.ts";
 import type { Actor } from "./types.ts";
 
@@ -107,11 +101,10 @@ export class StoreState implements ContentSource {
     return node;
   }
 
-  entry(parent: number, name: Buffer): EntryRecord | null {
-    const key = name.toString("latin1");
+  entry(parent: number, name: string): EntryRecord | null {
     const listing = this.listings.peek(parent);
-    if (listing !== undefined) return listing.get(key) ?? null;
-    const stored = this.space.get(entryKey(parent, this.tagOfName(key)));
+    if (listing !== undefined) return listing.get(name) ?? null;
+    const stored = this.space.get(entryKey(parent, this.tagOfName(name)));
     return stored === undefined ? null : decodeEntry(stored);
   }
 

@@ -20,7 +20,8 @@ export function checkStoreName(name: string): void {
 
 /** @throws MemfsError `invalid_argument` */
 export function checkDescription(description: string): void {
-  if (description.length > DESCRIPTION_CHARACTERS) refuse(`a description has at most ${DESCRIPTION_CHARACTERS} characters`);
+  if (description.length > DESCRIPTION_CHARACTERS)
+    refuse(`a description has at most ${DESCRIPTION_CHARACTERS} characters`);
 }
 
 /** @throws MemfsError `invalid_argument` */
@@ -28,8 +29,10 @@ export function checkMetadata(metadata: Readonly<Record<string, string>>): Reado
   const pairs = Object.entries(metadata);
   if (pairs.length > METADATA_PAIRS) refuse(`metadata has at most ${METADATA_PAIRS} pairs`);
   for (const [key, value] of pairs) {
-    if (key.length > METADATA_KEY_CHARACTERS) refuse(`a metadata key has at most ${METADATA_KEY_CHARACTERS} characters`);
-    if (value.length > METADATA_VALUE_CHARACTERS) refuse(`a metadata value has at most ${METADATA_VALUE_CHARACTERS} characters`);
+    if (key.length > METADATA_KEY_CHARACTERS)
+      refuse(`a metadata key has at most ${METADATA_KEY_CHARACTERS} characters`);
+    if (value.length > METADATA_VALUE_CHARACTERS)
+      refuse(`a metadata value has at most ${METADATA_VALUE_CHARACTERS} characters`);
   }
   return metadata;
 }

@@ -8,14 +8,18 @@ import type { Space } from "../kv/kv.ts";
 import { verifyJournal } from "./audit.ts";
 import { checkStore } from "./check.ts";
 import { type ByteRange, getContent, getContentRange, openContent } from "./content.ts";
-import type { StoredContent } from "./content-writer.ts";
+import type { StoredContent } from "./chunk.ts";
 import { EMPTY_HASH, type Hash, ZERO_HASH } from "./hash.ts";
 import type { JournalKind } from "./journal.ts";
 import { counterKey, rangeOf, readU48 } from "./keys.ts";
 import type { Listing } from "./listings.ts";
 import { listMemories, memoryInfo } from "./memory-list.ts";
 import { S_IFDIR } from "./mode.ts";
-import { type Counters, decodeCounters, type EntryRecord, type MemoryRecord, type NodeRecord } from "./records.ts";
+import { fromBytes, toBytes } from "./names.ts";
+import { type Counters, decodeCounters } from "./counters.ts";
+import type { EntryRecord } from "./entry-record.ts";
+import type { MemoryRecord } from "./memory-record.ts";
+import type { NodeRecord } from "./node-record.ts";
 import { rollbackMemory, wouldChange } from "./rollback.ts";
 import { createSaltSource } from "./salt.ts";
 import { StoreState, type TagKeys } from "./state.ts";
@@ -136,7 +140,8 @@ export class Store {
     return this.#state.node(number);
   }
 
-  entry(parent: number, name: Buffer): EntryRecord | null {
+  /** @param name bytes */
+  entry(parent: number, name: string): EntryRecord | null {
     return this.#state.entry(parent, name);
   }
 
@@ -207,7 +212,8 @@ export class Store {
   /** Nodes without names that were left behind by a daemon that died. Nothing refers to them after a start. */
   async dropOrphans(): Promise<number> {
     const orphans: number[] = [];
-    for await (const page of this.#state.space.scan(rangeOf("o"))) for (const { key } of page) orphans.push(readU48(key, 1));
+    for await (const page of this.#state.space.scan(rangeOf("o")))
+      for (const { key } of page) orphans.push(readU48(key, 1));
     if (orphans.length > 0) this.dropNodes(orphans);
     return orphans.length;
   }
@@ -221,7 +227,7 @@ export class Store {
 
   /** @throws MemfsError `not_found` */
   memoryAt(path: Buffer): MemoryInfo {
-    const uid = nodeAt(this.#state, path)?.memory ?? null;
+    const uid = nodeAt(this.#state, fromBytes(path))?.memory ?? null;
     const memory = uid === null ? undefined : this.#state.memory(uid);
     if (memory === undefined) throw new MemfsError("not_found", `no memory at ${path.toString()}`);
     return memoryInfo(memory);
@@ -229,7 +235,7 @@ export class Store {
 
   /** Id of the memory at the path, else of the last one that was. @throws MemfsError `not_found` */
   async memoryOnceAt(path: Buffer): Promise<string> {
-    const [latest] = await memoriesAt(this.#state, path);
+    const [latest] = await memoriesAt(this.#state, fromBytes(path));
     if (latest === undefined) throw new MemfsError("not_found", `no memory is or was at ${path.toString()}`);
     return formatId("mem", latest);
   }
@@ -266,12 +272,15 @@ export class Store {
   }
 
   /** @throws MemfsError `not_found`, `exists`, `archived`, `no_space` */
-  async rollback(input: { memoryId: string; to: VersionSpec; dryRun?: boolean }, cause: Cause): Promise<RollbackResult> {
+  async rollback(
+    input: { memoryId: string; to: VersionSpec; dryRun?: boolean },
+    cause: Cause,
+  ): Promise<RollbackResult> {
     const uid = parseId("mem", input.memoryId);
     const to = await resolveVersion(this.#state, uid, input.to);
     const before = this.#state.memory(uid);
     if (before === undefined) throw new MemfsError("not_found", `no memory ${input.memoryId} in this store`);
-    const target = { memoryId: input.memoryId, path: before.path, to: versionInfo(to) };
+    const target = { memoryId: input.memoryId, path: toBytes(before.path), to: versionInfo(to) };
     if (this.info.archivedAt !== null) throw new MemfsError("archived", "the store is archived");
     if (input.dryRun === true || !wouldChange(before, to)) return { ...target, version: null };
     const after = this.update(cause, (tx) => rollbackMemory(tx, uid, to));

@@ -10,22 +10,22 @@ import type { Key, Origin } from "../kv/kv.ts";
 import type { ContentTarget } from "./content.ts";
 import type { Hash } from "./hash.ts";
 import { encodeJournalEntry, type Erasable, type JournalKind, SALT_BYTES } from "./journal.ts";
-import { actorKey, counterKey, entryKey, journalKey, memoryKey, nodeKey, orphanKey, pastEntryKey, RUN_LENGTH } from "./keys.ts";
 import {
-  copyMemory,
-  copyNode,
-  type Counters,
-  encodeCounters,
-  encodeEntry,
-  encodeMemory,
-  encodeNode,
-  encodePastEntry,
-  type EntryRecord,
-  type MemoryRecord,
-  type Mutable,
-  type NodeRecord,
-  type Timestamp,
-} from "./records.ts";
+  actorKey,
+  counterKey,
+  entryKey,
+  journalKey,
+  memoryKey,
+  nodeKey,
+  orphanKey,
+  pastEntryKey,
+  RUN_LENGTH,
+} from "./keys.ts";
+import { type Counters, encodeCounters } from "./counters.ts";
+import { encodeEntry, encodePastEntry, type EntryRecord } from "./entry-record.ts";
+import { copyMemory, encodeMemory, type MemoryRecord } from "./memory-record.ts";
+import { copyNode, encodeNode, type NodeName, type NodeRecord } from "./node-record.ts";
+import type { Mutable, Timestamp } from "./record.ts";
 import { typeOf } from "./mode.ts";
 import type { SaltSource } from "./salt.ts";
 import type { StoreState } from "./state.ts";
@@ -39,6 +39,8 @@ export interface Cause {
   readonly evidence?: Evidence | null;
   /** The request to recognise if it is sent again after a crash. */
   readonly origin?: Origin;
+  /** Recorded with the next change: a step that means little until that one follows. */
+  readonly deferred?: boolean;
   /** Handed through to the observer, which may skip whoever made the change. */
   readonly source?: object;
 }
@@ -150,27 +152,25 @@ export class Transaction implements ContentTarget {
     this.#contents.add(node);
   }
 
-  entry(parent: number, name: Buffer): EntryRecord | null {
-    const key = name.toString("latin1");
+  entry(parent: number, name: string): EntryRecord | null {
     for (let index = this.#entries.length - 1; index >= 0; index--) {
       const change = this.#entries[index];
-      if (change?.directory === parent && change.name === key) return change.entry;
+      if (change?.directory === parent && change.name === name) return change.entry;
     }
     return this.#state.entry(parent, name);
   }
 
-  putEntry(parent: number, name: Buffer, entry: EntryRecord | null): void {
-    const text = name.toString("latin1");
-    const key = entryKey(parent, this.#state.tagOfName(text));
+  putEntry(parent: number, name: string, entry: EntryRecord | null): void {
+    const key = entryKey(parent, this.#state.tagOfName(name));
     if (entry === null) this.delete(key);
     else this.put(key, encodeEntry(entry));
-    this.#entries.push({ directory: parent, name: text, entry });
+    this.#entries.push({ directory: parent, name, entry });
     this.#directories.add(parent);
   }
 
   /** Records what a name became at `seq`, for looking back. Null: it went. */
-  putPastEntry({ parent, name }: { parent: number; name: Buffer }, seq: number, node: NodeRecord | null): void {
-    const key = pastEntryKey(parent, this.#state.tagOfName(name.toString("latin1")), seq);
+  putPastEntry({ parent, name }: NodeName, seq: number, node: NodeRecord | null): void {
+    const key = pastEntryKey(parent, this.#state.tagOfName(name), seq);
     if (node === null) this.mark(key);
     else this.put(key, encodePastEntry({ name, node: node.number, type: typeOf(node.mode), memory: node.memory }));
   }
@@ -234,7 +234,8 @@ export class Transaction implements ContentTarget {
     for (const [uid, memory] of this.#memories) this.put(memoryKey(uid), encodeMemory(memory));
     if (this.#batch.size === 0) return null;
     this.put(counterKey, encodeCounters(this.counters));
-    this.#state.space.commit(this.#batch, this.cause.origin);
+    if (this.cause.deferred === true) this.#state.space.defer(this.#batch);
+    else this.#state.space.commit(this.#batch, this.cause.origin);
     this.#publish();
     return {
       contents: this.#contents,

@@ -3,7 +3,9 @@
 import { MemfsError } from "../errors.ts";
 import { orphanKey } from "./keys.ts";
 import { isDirectory, isFile, typeOf } from "./mode.ts";
-import type { EntryRecord, Mutable, NodeName, NodeRecord, Timestamp } from "./records.ts";
+import type { EntryRecord } from "./entry-record.ts";
+import type { NodeName, NodeRecord } from "./node-record.ts";
+import type { Mutable, Timestamp } from "./record.ts";
 import type { StoreState } from "./state.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -12,7 +14,7 @@ export const ROOT_NODE = 1;
 /** Longest name in bytes, as on ext4 (NAME_MAX). */
 export const NAME_MAX = 255;
 
-const NO_XATTRS: ReadonlyMap<string, Buffer> = new Map();
+const NO_XATTRS: ReadonlyMap<string, string> = new Map();
 
 /** A name and where it goes. */
 export interface Move {
@@ -26,7 +28,8 @@ export interface NewNode {
   readonly uid: number;
   readonly gid: number;
   readonly rdev?: number;
-  readonly target?: Buffer;
+  /** Bytes. */
+  readonly target?: string;
 }
 
 /** A node that has no name yet. */
@@ -60,10 +63,9 @@ export function linksOf(node: NodeRecord): number {
 }
 
 /** @throws MemfsError `invalid_argument`, `name_too_long` */
-export function checkName(name: Buffer): void {
+export function checkName(name: string): void {
   if (name.length > NAME_MAX) throw new MemfsError("name_too_long", `a name is longer than ${NAME_MAX} bytes`);
-  const text = name.toString("latin1");
-  if (text === "" || text === "." || text === ".." || /[/\0]/.test(text)) {
+  if (name === "" || name === "." || name === ".." || /[/\0]/.test(name)) {
     throw new MemfsError("invalid_argument", "a name is empty, a dot, or has a slash or NUL in it");
   }
 }
@@ -100,7 +102,7 @@ export function removeName(tx: Transaction, number: number, at: NodeName): Mutab
   const node = tx.editNode(number);
   tx.putEntry(at.parent, at.name, null);
   resize(tx, at.parent, { subdirectory: isDirectory(node.mode), by: -1 });
-  node.names = node.names.filter((name) => name.parent !== at.parent || !name.name.equals(at.name));
+  node.names = node.names.filter((name) => name.parent !== at.parent || name.name !== at.name);
   node.ctime = tx.now;
   if (node.names.length > 0) return node;
   node.detachedSince = tx.at;
@@ -117,7 +119,7 @@ export function moveName(tx: Transaction, number: number, { from, to }: Move): M
   tx.putEntry(to.parent, to.name, { name: to.name, node: number, type: typeOf(node.mode) });
   resize(tx, from.parent, { subdirectory, by: -1 });
   resize(tx, to.parent, { subdirectory, by: 1 });
-  node.names = node.names.map((name) => (name.parent === from.parent && name.name.equals(from.name) ? to : name));
+  node.names = node.names.map((name) => (name.parent === from.parent && name.name === from.name ? to : name));
   node.ctime = tx.now;
   return node;
 }
@@ -143,27 +145,26 @@ export interface NodeSource {
 }
 
 /** Absolute path of a name. @throws MemfsError `damaged` when the tree has no way up */
-export function pathOf(source: NodeSource, at: NodeName): Buffer {
-  const names: Buffer[] = [];
+export function pathOf(source: NodeSource, at: NodeName): string {
+  let path = "";
   let next: NodeName | undefined = at;
   while (next !== undefined) {
-    names.push(next.name, SLASH);
+    path = `/${next.name}${path}`;
     const parent: NodeRecord = source.node(next.parent);
     next = parent.names[0];
-    if (next === undefined && parent.number !== ROOT_NODE) throw new MemfsError("not_found", "the directory was removed");
+    if (next === undefined && parent.number !== ROOT_NODE)
+      throw new MemfsError("not_found", "the directory was removed");
   }
-  return Buffer.concat(names.reverse());
+  return path;
 }
 
-const SLASH = Buffer.from("/");
-
-/** The node at an absolute path, or null. Symbolic links are not followed. */
-export function nodeAt(state: StoreState, path: Buffer): NodeRecord | null {
+/** The node at an absolute path (bytes), or null. Symbolic links are not followed. */
+export function nodeAt(state: StoreState, path: string): NodeRecord | null {
   let node = state.nodeOrDamaged(ROOT_NODE);
-  for (const segment of path.toString("latin1").split("/")) {
+  for (const segment of path.split("/")) {
     if (segment === "") continue;
     if (!isDirectory(node.mode)) return null;
-    const entry = state.entry(node.number, Buffer.from(segment, "latin1"));
+    const entry = state.entry(node.number, segment);
     if (entry === null) return null;
     node = state.nodeOrDamaged(entry.node);
   }

@@ -5,8 +5,19 @@ import { isDeepStrictEqual } from "node:util";
 import { MemfsError } from "../errors.ts";
 import { parseId, type Uid } from "../id.ts";
 import { decodeJournalEntry, type JournalEntry } from "./journal.ts";
-import { actorKey, journalKey, rangeOf, readU32, readU48, RUN_LENGTH, type Tag, versionIdKey, versionKey } from "./keys.ts";
-import { decodePlace, decodeVersion, type VersionRecord } from "./records.ts";
+import {
+  actorKey,
+  journalKey,
+  rangeOf,
+  readU32,
+  readU48,
+  RUN_LENGTH,
+  type Tag,
+  versionIdKey,
+  versionKey,
+} from "./keys.ts";
+import { decodePlace, decodeVersion, type VersionRecord } from "./version-record.ts";
+import { fromBytes } from "./names.ts";
 import type { StoreState } from "./state.ts";
 import type { ListVersions, Page, VersionInfo } from "./types.ts";
 import { memoriesAt, versionInfo } from "./versions.ts";
@@ -42,7 +53,8 @@ function matches(version: VersionRecord, options: ListVersions): boolean {
   if (options.operation !== undefined && version.operation !== options.operation) return false;
   if (options.createdFrom !== undefined && createdAt < options.createdFrom) return false;
   if (options.createdTo !== undefined && createdAt > options.createdTo) return false;
-  if (options.sessionId !== undefined && (actor.type !== "session" || actor.sessionId !== options.sessionId)) return false;
+  if (options.sessionId !== undefined && (actor.type !== "session" || actor.sessionId !== options.sessionId))
+    return false;
   if (options.agent !== undefined && (actor.type !== "session" || actor.agent !== options.agent)) return false;
   return options.apiKeyId === undefined || (actor.type === "api" && actor.apiKeyId === options.apiKeyId);
 }
@@ -62,7 +74,7 @@ async function* versionsOfMemories(state: StoreState, options: ListVersions): As
 }
 
 async function memoriesOf(state: StoreState, options: ListVersions): Promise<Uid[]> {
-  const at = options.path === undefined ? null : await memoriesAt(state, options.path);
+  const at = options.path === undefined ? null : await memoriesAt(state, fromBytes(options.path));
   if (options.memoryId === undefined) return at ?? [];
   const memory = parseId("mem", options.memoryId);
   return at === null || at.includes(memory) ? [memory] : [];

@@ -4,7 +4,8 @@ import { MemfsError } from "../errors.ts";
 import { formatId, parseId, type Uid } from "../id.ts";
 import { hex } from "./hash.ts";
 import { rangeOf, readU32, versionIdKey } from "./keys.ts";
-import { decodePlace, decodeVersion, type VersionRecord } from "./records.ts";
+import { decodePlace, decodeVersion, type VersionRecord } from "./version-record.ts";
+import { toBytes } from "./names.ts";
 import type { StoreState } from "./state.ts";
 import { nodeAt } from "./tree.ts";
 import type { VersionInfo, VersionSpec } from "./types.ts";
@@ -29,7 +30,7 @@ export function versionInfo(version: VersionRecord): VersionInfo {
     seq: version.seq,
     operation: version.operation,
     createdAt: version.createdAt,
-    path: version.path,
+    path: version.path === null ? null : toBytes(version.path),
     sha256: gone || version.hash === null ? null : hex(version.hash),
     size: gone ? null : version.size,
     sizeBefore: version.sizeBefore,
@@ -73,11 +74,11 @@ async function headAt(state: StoreState, memory: Uid, at: number): Promise<Versi
 }
 
 /** The memories that are or were at a path: the present one, then the last before it, and so on. */
-export async function memoriesAt(state: StoreState, path: Buffer): Promise<Uid[]> {
+export async function memoriesAt(state: StoreState, path: string): Promise<Uid[]> {
   const found = new Set<Uid>();
   const present = nodeAt(state, path)?.memory ?? null;
   if (present !== null) found.add(present);
-  const tag = state.tagOfName(path.toString("latin1"));
+  const tag = state.tagOfName(path);
   for await (const page of state.space.scan({ ...rangeOf("p", tag), reverse: true })) {
     for (const { key } of page) {
       const memory = key.slice(-16);

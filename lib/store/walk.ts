@@ -2,7 +2,7 @@
 
 import { MemfsError } from "../errors.ts";
 import { S_IFDIR, S_IFREG } from "./mode.ts";
-import type { NodeRecord } from "./records.ts";
+import type { NodeRecord } from "./node-record.ts";
 import type { StoreState } from "./state.ts";
 import type { Transaction } from "./transaction.ts";
 

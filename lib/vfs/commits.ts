@@ -1,6 +1,6 @@
 /** Turns drafts into versions. */
 
-import type { NodeRecord } from "../store/records.ts";
+import type { NodeRecord } from "../store/node-record.ts";
 import { commitContent } from "../store/memories.ts";
 import { Draft } from "./draft.ts";
 import type { Caller } from "./filesystem.ts";
@@ -62,6 +62,9 @@ export function settleDraft(view: View, number: number): void {
   try {
     commitDraft(view, number, { caller: NOBODY });
   } catch (error) {
-    view.live.log.error("a change could not be stored; it is kept and tried again", { node: number, error: String(error) });
+    view.live.log.error("a change could not be stored; it is kept and tried again", {
+      node: number,
+      error: String(error),
+    });
   }
 }

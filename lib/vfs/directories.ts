@@ -1,8 +1,9 @@
 /** Reading directories: in an order that does not change while entries come and go. */
 
-import type { NodeRecord } from "../store/records.ts";
+import type { NodeRecord } from "../store/node-record.ts";
 import { isDirectory } from "../store/mode.ts";
 import { MemfsError } from "../errors.ts";
+import { toBytes } from "../store/names.ts";
 import { ROOT_NODE } from "../store/tree.ts";
 import type { Answer, DirectorySink, HandleRef, OpenedHandle } from "./filesystem.ts";
 import type { DirectoryHandle, DirectorySnapshot } from "./handle.ts";
@@ -39,7 +40,9 @@ export class Directories {
     if (handle.snapshot !== null && cookie > 0) return this.#fill(handle, handle.snapshot, { cookie, sink });
     const listing = this.#view.live.store.listing(handle.node);
     if (listing !== undefined) return this.#begin(handle, listing, { cookie, sink });
-    return this.#view.live.store.loadListing(handle.node).then((loaded) => this.#begin(handle, loaded, { cookie, sink }));
+    return this.#view.live.store
+      .loadListing(handle.node)
+      .then((loaded) => this.#begin(handle, loaded, { cookie, sink }));
   }
 
   #begin(handle: DirectoryHandle, listing: Listing, request: { cookie: number; sink: DirectorySink }): void {
@@ -53,7 +56,11 @@ export class Directories {
     return entries.sort((a, b) => a.position - b.position);
   }
 
-  #fill(handle: DirectoryHandle, snapshot: DirectorySnapshot, { cookie, sink }: { cookie: number; sink: DirectorySink }): void {
+  #fill(
+    handle: DirectoryHandle,
+    snapshot: DirectorySnapshot,
+    { cookie, sink }: { cookie: number; sink: DirectorySink },
+  ): void {
     const node = this.#view.node(handle.node);
     if (cookie < 1 && !this.#add(sink, DOT, 1, node)) return;
     if (cookie < 2 && !this.#add(sink, DOT_DOT, 2, this.#parentOf(node))) return;
@@ -66,17 +73,23 @@ export class Directories {
   }
 
   #add(sink: DirectorySink, name: Buffer, cookie: number, node: NodeRecord): boolean {
-    return sink.add(name, cookie, this.#view.ref(node.number), node.mode, sink.plus ? this.#view.attributes(node) : null);
+    return sink.add(
+      name,
+      cookie,
+      this.#view.ref(node.number),
+      node.mode,
+      sink.plus ? this.#view.attributes(node) : null,
+    );
   }
 
-  #addChild(sink: DirectorySink, name: Buffer, { cookie, child }: { cookie: number; child: NodeRecord }): boolean {
-    const taken = this.#add(sink, name, cookie, child);
+  #addChild(sink: DirectorySink, name: string, { cookie, child }: { cookie: number; child: NodeRecord }): boolean {
+    const taken = this.#add(sink, toBytes(name), cookie, child);
     if (taken && sink.plus) this.#view.seen.lookedUp(child.number);
     return taken;
   }
 
   /** The node under a name of the snapshot, or null when the name has gone since. */
-  #present(directory: number, name: Buffer): NodeRecord | null {
+  #present(directory: number, name: string): NodeRecord | null {
     const entry = this.#view.live.store.entry(directory, name);
     return entry === null ? null : this.#view.node(entry.node);
   }

@@ -6,9 +6,11 @@
  */
 
 import type { Uid } from "../id.ts";
-import { ContentWriter, type FinishedContent, finishedContent } from "../store/content-writer.ts";
+import type { FinishedContent } from "../store/chunk.ts";
+import { ContentWriter, finishedContent } from "../store/content-writer.ts";
 import type { Hash } from "../store/hash.ts";
-import type { NodeRecord, Timestamp } from "../store/records.ts";
+import type { NodeRecord } from "../store/node-record.ts";
+import type { Timestamp } from "../store/record.ts";
 import { FlatBytes } from "./flat-bytes.ts";
 
 /** What a draft needs of the store. */
@@ -70,7 +72,9 @@ export class Draft {
   }
 
   write(offset: number, data: Buffer): void {
-    if (offset === this.#size && this.#bytes instanceof ContentWriter) this.#bytes.append(data);
+    // What covers the whole base needs none of its bytes.
+    if (this.#bytes === null && offset === 0 && data.length >= this.#size) this.#bytes = new ContentWriter();
+    if (this.#bytes instanceof ContentWriter && offset === this.#bytes.size) this.#bytes.append(data);
     else this.#flat().write(offset, data);
     this.#appended = null;
     this.#size = Math.max(this.#size, offset + data.length);

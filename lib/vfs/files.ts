@@ -2,7 +2,7 @@
 
 import { MemfsError } from "../errors.ts";
 import { isDirectory } from "../store/mode.ts";
-import type { NodeRecord } from "../store/records.ts";
+import type { NodeRecord } from "../store/node-record.ts";
 import { commitDraft, draftOf } from "./commits.ts";
 import type { Caller, HandleRef, OpenedHandle, WriteFlags } from "./filesystem.ts";
 import { type FileHandle, isWritable, isWriteOnly, O_APPEND, O_TRUNC } from "./handle.ts";
@@ -126,7 +126,8 @@ export class Files {
     view.handles.close(handle);
     try {
       const draft = isWritable(handle.flags) ? view.drafts.get(number) : undefined;
-      if (draft !== undefined && (draft.written || !view.hasWriter(number))) commitDraft(view, number, { caller, handle });
+      if (draft !== undefined && (draft.written || !view.hasWriter(number)))
+        commitDraft(view, number, { caller, handle });
     } finally {
       view.released(number);
     }

@@ -1,6 +1,8 @@
 /** One mount: a store, or a read-only directory of several. Sends each request to the store its node belongs to. */
 
 import { MemfsError } from "../errors.ts";
+import { fromBytes } from "../store/names.ts";
+import type { NodeName } from "../store/node-record.ts";
 import type {
   Answer,
   AttributeChanges,
@@ -45,6 +47,8 @@ interface Named {
 
 const ROOT_SLOT = 0;
 
+const at = (parent: NodeRef, name: Buffer): NodeName => ({ parent: parent.number, name: fromBytes(name) });
+
 export class Mount implements Filesystem {
   readonly #stores = new Map<number, StoreFilesystem>();
   readonly #directory: StoresDirectory | null;
@@ -57,7 +61,12 @@ export class Mount implements Filesystem {
       const slot = single ? ROOT_SLOT : index + 1;
       this.#stores.set(slot, new StoreFilesystem({ live, slot, access, identity, invalidator }));
     });
-    this.#directory = single ? null : new StoresDirectory(identity, stores.map(({ directory }) => directory ?? ""));
+    this.#directory = single
+      ? null
+      : new StoresDirectory(
+          identity,
+          stores.map(({ directory }) => directory ?? ""),
+        );
   }
 
   get pressed(): boolean {
@@ -69,7 +78,7 @@ export class Mount implements Filesystem {
   }
 
   lookup(_caller: Caller, parent: NodeRef, name: Buffer): Answer<NodeEntry | null> {
-    if (!this.#isDirectory(parent)) return this.#of(parent).names.lookup({ parent: parent.number, name });
+    if (!this.#isDirectory(parent)) return this.#of(parent).names.lookup(at(parent, name));
     const slot = this.#directory?.find(name) ?? null;
     if (slot === null) return null;
     const { view, root } = this.#root(slot);
@@ -93,31 +102,32 @@ export class Mount implements Filesystem {
   }
 
   symlink(caller: Caller, parent: NodeRef, name: Buffer, target: Buffer): Answer<NodeEntry> {
-    return this.#writable(parent).names.symlink(caller, { parent: parent.number, name }, target);
+    return this.#writable(parent).names.symlink(caller, at(parent, name), fromBytes(target));
   }
 
   mknod(caller: Caller, parent: NodeRef, name: Buffer, mode: number, rdev: number): Answer<NodeEntry> {
-    return this.#writable(parent).names.mknod(caller, { at: { parent: parent.number, name }, mode, rdev });
+    return this.#writable(parent).names.mknod(caller, { at: at(parent, name), mode, rdev });
   }
 
   mkdir(caller: Caller, parent: NodeRef, name: Buffer, mode: number): Answer<NodeEntry> {
-    return this.#writable(parent).names.mkdir(caller, { parent: parent.number, name }, mode);
+    return this.#writable(parent).names.mkdir(caller, at(parent, name), mode);
   }
 
   unlink(caller: Caller, parent: NodeRef, name: Buffer): Answer<void> {
-    this.#writable(parent).names.unlink(caller, { parent: parent.number, name });
+    this.#writable(parent).names.unlink(caller, at(parent, name));
   }
 
   rmdir(caller: Caller, parent: NodeRef, name: Buffer): Answer<void> {
-    this.#writable(parent).names.rmdir(caller, { parent: parent.number, name });
+    this.#writable(parent).names.rmdir(caller, at(parent, name));
   }
 
   rename(caller: Caller, from: Named, to: Named, flags: number): Answer<void> {
     const store = this.#writable(from.parent);
-    if (this.#writable(to.parent) !== store) throw new MemfsError("cross_device", "the two names are in different stores");
+    if (this.#writable(to.parent) !== store)
+      throw new MemfsError("cross_device", "the two names are in different stores");
     const move = {
-      from: { parent: from.parent.number, name: from.name },
-      to: { parent: to.parent.number, name: to.name },
+      from: at(from.parent, from.name),
+      to: at(to.parent, to.name),
     };
     return store.names.rename(caller, move, flags);
   }
@@ -125,7 +135,7 @@ export class Mount implements Filesystem {
   link(caller: Caller, node: NodeRef, parent: NodeRef, name: Buffer): Answer<NodeEntry> {
     const store = this.#writable(parent);
     if (this.#of(node) !== store) throw new MemfsError("cross_device", "the file is in another store");
-    return store.names.link(caller, node.number, { parent: parent.number, name });
+    return store.names.link(caller, node.number, at(parent, name));
   }
 
   open(caller: Caller, node: NodeRef, flags: number): Answer<OpenedHandle> {
@@ -139,7 +149,7 @@ export class Mount implements Filesystem {
     flags: number,
     mode: number,
   ): Answer<{ entry: NodeEntry; opened: OpenedHandle }> {
-    return this.#writable(parent).names.create(caller, { at: { parent: parent.number, name }, mode }, flags);
+    return this.#writable(parent).names.create(caller, { at: at(parent, name), mode }, flags);
   }
 
   read(_caller: Caller, node: NodeRef, _handle: HandleRef, offset: number, size: number): Answer<Buffer> {
@@ -214,7 +224,11 @@ export class Mount implements Filesystem {
     return this.#directory.attributes;
   }
 
-  #root(slot: number): { store: StoreFilesystem; view: StoreFilesystem["view"]; root: ReturnType<StoreFilesystem["root"]> } {
+  #root(slot: number): {
+    store: StoreFilesystem;
+    view: StoreFilesystem["view"];
+    root: ReturnType<StoreFilesystem["root"]>;
+  } {
     const store = this.#of({ slot, number: 1 });
     return { store, view: store.view, root: store.root() };
   }

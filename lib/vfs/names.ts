@@ -2,8 +2,18 @@
 
 import { MemfsError } from "../errors.ts";
 import { create, link, rmdir, unlink } from "../store/entries.ts";
-import { isDirectory, isFile, PERMISSIONS, S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFREG, typeOf } from "../store/mode.ts";
-import type { NodeName, NodeRecord } from "../store/records.ts";
+import {
+  isDirectory,
+  isFile,
+  PERMISSIONS,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFLNK,
+  S_IFREG,
+  typeOf,
+} from "../store/mode.ts";
+import type { NodeName, NodeRecord } from "../store/node-record.ts";
 import { rename } from "../store/rename.ts";
 import { NAME_MAX } from "../store/tree.ts";
 import { commitDraft, draftOf } from "./commits.ts";
@@ -21,7 +31,10 @@ export interface Making {
   /** Type and permission bits. */
   readonly mode: number;
   readonly rdev?: number;
-  readonly target?: Buffer;
+  /** Bytes. */
+  readonly target?: string;
+  /** Need not be durable before the next change. */
+  readonly deferred?: boolean;
 }
 
 export class Names {
@@ -45,18 +58,25 @@ export class Names {
     return this.#view.entry(this.#make(caller, making));
   }
 
-  #make(caller: Caller, { at, mode, rdev, target }: Making): NodeRecord {
+  #make(caller: Caller, { at, mode, rdev, target, deferred }: Making): NodeRecord {
     const view = this.#view;
     view.requireWritable(caller, "create", at.parent);
     const type = typeOf(mode);
     if (type === S_IFCHR || type === S_IFBLK) throw new MemfsError("not_permitted", "no device files here");
     if (type === S_IFREG) checkCount(view.live.store);
     const { uid, gid } = view.identity;
-    const made = { mode, uid, gid, ...(rdev === undefined ? {} : { rdev }), ...(target === undefined ? {} : { target }) };
-    return view.live.store.update(view.cause(caller), (tx) => create(tx, at, made));
+    const made = {
+      mode,
+      uid,
+      gid,
+      ...(rdev === undefined ? {} : { rdev }),
+      ...(target === undefined ? {} : { target }),
+    };
+    const cause = deferred === true ? { ...view.cause(caller), deferred } : view.cause(caller);
+    return view.live.store.update(cause, (tx) => create(tx, at, made));
   }
 
-  symlink(caller: Caller, at: NodeName, target: Buffer): NodeEntry {
+  symlink(caller: Caller, at: NodeName, target: string): NodeEntry {
     return this.make(caller, { at, mode: S_IFLNK | 0o777, target });
   }
 
@@ -79,7 +99,9 @@ export class Names {
     const { at } = making;
     const existing = this.#view.live.store.entry(at.parent, at.name);
     if (existing !== null) return this.#openExisting(caller, existing.node, flags);
-    const node = this.#make(caller, { ...making, mode: S_IFREG | (making.mode & PERMISSIONS) });
+    // A lock file must be there when the open returns. Any other new file is recorded with its first version.
+    const deferred = (flags & O_EXCL) === 0;
+    const node = this.#make(caller, { at, mode: S_IFREG | (making.mode & PERMISSIONS), deferred });
     draftOf(this.#view, node);
     const entry = this.#view.entry(node);
     return { entry, opened: this.#files.openNode(caller, node, flags) };
@@ -115,7 +137,8 @@ export class Names {
   rename(caller: Caller, move: { from: NodeName; to: NodeName }, flags: number): Answer<void> {
     const view = this.#view;
     view.requireWritable(caller, "rename", move.from.parent);
-    if ((flags & ~RENAME_NOREPLACE) !== 0) throw new MemfsError("invalid_argument", "the rename flags are not supported");
+    if ((flags & ~RENAME_NOREPLACE) !== 0)
+      throw new MemfsError("invalid_argument", "the rename flags are not supported");
     const source = view.live.store.entry(move.from.parent, move.from.name);
     if (source === null) throw new MemfsError("not_found", "no such file or directory");
     const node = view.node(source.node);
@@ -132,7 +155,11 @@ export class Names {
     this.#rename(caller, { ...move, folds });
   }
 
-  #renameDirectory(caller: Caller, number: number, move: { from: NodeName; to: NodeName; flags: number }): Answer<void> {
+  #renameDirectory(
+    caller: Caller,
+    number: number,
+    move: { from: NodeName; to: NodeName; flags: number },
+  ): Answer<void> {
     const loading = this.#view.live.store.loadSubtree(number);
     if (loading === null) return this.#rename(caller, { ...move, folds: false });
     return loading.then(() => this.#rename(caller, { ...move, folds: false }));

@@ -2,9 +2,10 @@
 
 import { setAttributes } from "../store/entries.ts";
 import { PERMISSIONS } from "../store/mode.ts";
+import { toBytes } from "../store/names.ts";
 import { ROOT_NODE } from "../store/tree.ts";
 import { MemfsError } from "../errors.ts";
-import type { NodeRecord } from "../store/records.ts";
+import type { NodeRecord } from "../store/node-record.ts";
 import { settleDraft } from "./commits.ts";
 import { Directories } from "./directories.ts";
 import { Files } from "./files.ts";
@@ -36,7 +37,11 @@ export class StoreFilesystem {
     return this.view.attributes(this.view.node(number));
   }
 
-  setattr(caller: Caller, number: number, { handle, changes }: { handle: HandleRef | null; changes: AttributeChanges }): Attributes {
+  setattr(
+    caller: Caller,
+    number: number,
+    { handle, changes }: { handle: HandleRef | null; changes: AttributeChanges },
+  ): Attributes {
     this.view.requireWritable(caller, "setattr", number);
     const { size } = changes;
     if (size !== undefined) this.files.setSize(caller, number, { size, handle });
@@ -67,7 +72,7 @@ export class StoreFilesystem {
   readlink(number: number): Buffer {
     const { target } = this.view.node(number);
     if (target === null) throw new MemfsError("invalid_argument", "not a symbolic link");
-    return target;
+    return toBytes(target);
   }
 
   statfs(): FilesystemStatistics {
@@ -92,7 +97,8 @@ export class StoreFilesystem {
   commitAll(): number {
     for (const number of [...this.view.drafts.keys()]) settleDraft(this.view, number);
     let failed = 0;
-    for (const number of this.view.drafts.keys()) if ((this.view.live.store.node(number)?.names.length ?? 0) > 0) failed += 1;
+    for (const number of this.view.drafts.keys())
+      if ((this.view.live.store.node(number)?.names.length ?? 0) > 0) failed += 1;
     return failed;
   }
 
@@ -102,5 +108,3 @@ export class StoreFilesystem {
     this.view.live.reap();
   }
 }
-
-

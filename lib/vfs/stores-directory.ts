@@ -1,7 +1,7 @@
 /** The root of a mount of several stores: one read-only directory with an entry per store. */
 
 import { S_IFDIR } from "../store/mode.ts";
-import type { NodeRecord } from "../store/records.ts";
+import type { NodeRecord } from "../store/node-record.ts";
 import type { Attributes, DirectorySink, NodeRef } from "./filesystem.ts";
 import type { MountIdentity, View } from "./view.ts";
 

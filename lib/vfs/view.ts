@@ -2,7 +2,9 @@
 
 import { MemfsError } from "../errors.ts";
 import type { Uid } from "../id.ts";
-import type { NodeRecord, Timestamp } from "../store/records.ts";
+import { printable } from "../store/names.ts";
+import type { NodeRecord } from "../store/node-record.ts";
+import type { Timestamp } from "../store/record.ts";
 import type { Cause, StoreChange } from "../store/transaction.ts";
 import type { Actor } from "../store/types.ts";
 import { linksOf, pathOf, ROOT_NODE } from "../store/tree.ts";
@@ -139,7 +141,7 @@ export class View implements LiveView {
   #pathOf(number: number): string {
     const name = this.live.store.node(number)?.names[0];
     if (name === undefined) return "/";
-    return pathOf({ node: (parent) => this.node(parent) }, name).toString();
+    return printable(pathOf({ node: (parent) => this.node(parent) }, name));
   }
 
   /** The head version of a file's memory. */

@@ -28,7 +28,12 @@ t.test("echo > new is one version, signed with agent, session and program", asyn
   await mount.write("/a.md", "one\n");
   const [version, ...rest] = await log("/a.md");
   t.same(rest, []);
-  t.match(version, { operation: "created", n: 1, size: 4, actor: { type: "session", agent: "scout", sessionId: "s-1" } });
+  t.match(version, {
+    operation: "created",
+    n: 1,
+    size: 4,
+    actor: { type: "session", agent: "scout", sessionId: "s-1" },
+  });
   t.match(version?.evidence, { pid: process.pid, program: /node/ });
 });
 
@@ -126,7 +131,10 @@ t.test("moving a directory moves every memory below it", async (t) => {
   await mount.write("/d/e/y", "2");
   const ids = ["/d/x", "/d/e/y"].map((path) => store.memoryAt(Buffer.from(path)).id);
   await mount.rename("/d", "/moved");
-  t.same(["/moved/x", "/moved/e/y"].map((path) => store.memoryAt(Buffer.from(path)).id), ids);
+  t.same(
+    ["/moved/x", "/moved/e/y"].map((path) => store.memoryAt(Buffer.from(path)).id),
+    ids,
+  );
   t.same(operations(await log("/moved/e/y")), ["modified", "created"]);
 });
 
