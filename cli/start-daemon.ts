@@ -38,7 +38,7 @@ export async function startDaemon(
   const log = openLog(home);
   try {
     const child = spawnDaemon({ home, env, flags, output: log });
-    const report = await reportOf(child);
+    const report = await reportOf(child, home);
     // The child goes on by itself.
     child.unref();
     (child.stdio[REPORT_FD] as Readable | null | undefined)?.destroy();
@@ -68,17 +68,17 @@ function spawnDaemon({ home, env, flags, output }: SpawnOptions): ChildProcess {
 }
 
 /** What the daemon says of its start; also when it dies without a word. */
-export async function reportOf(child: ChildProcess): Promise<StartReport> {
+export async function reportOf(child: ChildProcess, home: Home): Promise<StartReport> {
   const died = new Promise<StartReport>((resolve) => {
-    child.once("error", (error) => resolve(silent(error.message)));
-    child.once("exit", (code, signal) => resolve(silent(`it ended with ${signal ?? `exit code ${code ?? 0}`}`)));
+    child.once("error", (error) => resolve(silent(error.message, home)));
+    child.once("exit", (code, signal) => resolve(silent(`it ended with ${signal ?? `exit code ${code ?? 0}`}`, home)));
   });
   const text = await firstLine(child.stdio[REPORT_FD] as Readable);
   return text === "" ? died : (JSON.parse(text) as StartReport);
 }
 
-function silent(reason: string): StartReport {
-  return { state: "failed", code: "unreachable", message: `the daemon did not start: ${reason}; see its log` };
+function silent(reason: string, { logFile }: Home): StartReport {
+  return { state: "failed", code: "unreachable", message: `the daemon did not start: ${reason}; see ${logFile}` };
 }
 
 /** Up to the first newline; empty when the stream ends before. */

@@ -11,7 +11,8 @@ import { clearIfDead } from "./mountpoint.ts";
 /** Mountpoints on disk, in step with what is mounted. */
 export class MountTable {
   readonly #file: string;
-  readonly #mountpoints = new Set<string>();
+  /** By the id of the mount: one may end at a mountpoint while the next begins there. */
+  readonly #mountpoints = new Map<string, string>();
   #writing: Promise<void> = Promise.resolve();
 
   constructor(file: string) {
@@ -31,13 +32,13 @@ export class MountTable {
   }
 
   /** On disk before the kernel mounts: a crash in between leaves an entry too many, never one too few. */
-  add(mountpoint: string): Promise<void> {
-    this.#mountpoints.add(mountpoint);
+  add(id: string, mountpoint: string): Promise<void> {
+    this.#mountpoints.set(id, mountpoint);
     return this.#write();
   }
 
-  remove(mountpoint: string): Promise<void> {
-    this.#mountpoints.delete(mountpoint);
+  remove(id: string): Promise<void> {
+    this.#mountpoints.delete(id);
     return this.#write();
   }
 
@@ -56,7 +57,9 @@ export class MountTable {
 
   /** One write at a time, each with what holds when its turn comes. */
   #write(): Promise<void> {
-    const next = this.#writing.then(() => writeFileAtomic(this.#file, `${JSON.stringify([...this.#mountpoints])}\n`));
+    const next = this.#writing.then(() =>
+      writeFileAtomic(this.#file, `${JSON.stringify([...new Set(this.#mountpoints.values())])}\n`),
+    );
     this.#writing = next.catch(() => undefined);
     return next;
   }

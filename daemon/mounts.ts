@@ -5,10 +5,11 @@ import { MemfsError } from "../lib/errors.ts";
 import { formatId, type IdSource } from "../lib/id.ts";
 import type { Logger } from "../lib/log.ts";
 import type { Catalogue } from "../lib/store/catalogue.ts";
-import type { Actor, StoreInfo } from "../lib/store/types.ts";
+import type { Actor } from "../lib/store/types.ts";
 import type { LiveStores } from "../lib/vfs/live-stores.ts";
 import { Mount, type MountOptions } from "../lib/vfs/mount.ts";
 import type { Attachment, Driver } from "./fuse/driver.ts";
+import { type Access, findStores, makeStores, type StoreRequest } from "./mount-stores.ts";
 import type { MountTable } from "./mount-table.ts";
 import { prepareMountpoint } from "./mountpoint.ts";
 import { usersOf } from "./users.ts";
@@ -16,18 +17,12 @@ import { usersOf } from "./users.ts";
 /** Processes named when a mount is busy. */
 const NAMED_USERS = 5;
 
-export type Access = "ro" | "rw";
-
 /** What to mount. */
-export interface AttachRequest {
+export interface AttachRequest extends StoreRequest {
   readonly mountpoint: string;
-  /** `store` is an id, name or slug. */
-  readonly stores: readonly { readonly store: string; readonly access: Access }[];
   readonly agent: string;
   readonly sessionId: string | null;
   readonly owner: { readonly uid: number; readonly gid: number };
-  /** Make the stores that are not there. */
-  readonly create: boolean;
   /** Who asks; the actor behind stores that are made. */
   readonly actor: Actor;
 }
@@ -143,10 +138,10 @@ export class Mounts {
   async #attach(request: AttachRequest): Promise<MountInfo> {
     const { driver, table, clock, ids, log } = this.#options;
     checkIdentity(request);
-    const missing = this.#findStores(request);
+    const wanted = findStores(this.#options.catalogue, request);
     const mounted = this.list().map(({ mountpoint: at }) => at);
     const mountpoint = await prepareMountpoint(request.mountpoint, { home: this.#options.home, mounted, log });
-    const infos = await this.#makeStores(request, missing);
+    const { stores, undo } = await makeStores(this.#options.catalogue, wanted, request.actor);
     const info: MountInfo = Object.freeze({
       id: formatId("mount", ids.uid()),
       mountpoint,
@@ -155,31 +150,25 @@ export class Mounts {
       owner: request.owner,
       driver: driver.name,
       createdAt: clock.now(),
-      stores: infos.map(({ info, access }) => ({
-        id: info.id,
-        access,
-        directory: infos.length === 1 ? null : info.slug,
-      })),
+      stores: stores.map(({ id, slug, access }) => ({ id, access, directory: stores.length === 1 ? null : slug })),
     });
-    await table.add(mountpoint);
     try {
-      const mount = await this.#mount(
-        info,
-        infos.map((one) => one.info),
-      );
+      await table.add(info.id, mountpoint);
+      const mount = await this.#mount(info, `memfs:${stores.map(({ slug }) => slug).join(",")}`);
       this.#mounted.set(info.id, mount);
       // Also when somebody unmounts by hand, or the connection is aborted.
       void mount.attachment.ended.then(() => this.#forget(mount));
     } catch (error) {
-      await table.remove(mountpoint);
+      await table.remove(info.id);
+      await undo();
       throw error;
     }
     await this.#journal("mount.attached", info);
-    log.info("mounted", { mountpoint, id: info.id, stores: infos.length, session: info.sessionId });
+    log.info("mounted", { mountpoint, id: info.id, stores: stores.length, session: info.sessionId });
     return info;
   }
 
-  async #mount(info: MountInfo, stores: readonly StoreInfo[]): Promise<Mounted> {
+  async #mount(info: MountInfo, source: string): Promise<Mounted> {
     const { live, driver, ids, door, allowOther } = this.#options;
     const { agent, sessionId, owner } = info;
     const identity = {
@@ -192,7 +181,7 @@ export class Mounts {
     let filesystem: Mount | undefined;
     const attachment = await driver.attach({
       mountpoint: info.mountpoint,
-      source: `memfs:${stores.map(({ slug }) => slug).join(",")}`,
+      source,
       readOnly: info.stores.every(({ access }) => access === "ro"),
       allowOther,
       // Ownership is squashed to the owner: with others let in, the kernel would refuse them their own files.
@@ -244,7 +233,7 @@ export class Mounts {
   async #forgetOnce(info: MountInfo): Promise<void> {
     const { table, log } = this.#options;
     await this.#journal("mount.detached", info);
-    await table.remove(info.mountpoint).catch((error: unknown) => {
+    await table.remove(info.id).catch((error: unknown) => {
       log.warn("the mount table could not be written", { error: String(error) });
     });
     // Last, so that whoever closes finds it and waits.
@@ -271,44 +260,6 @@ export class Mounts {
     }
   }
 
-  /** Names of stores that are to be made. @throws MemfsError `not_found`, `ambiguous`, `archived`, `invalid_argument` */
-  #findStores(request: AttachRequest): ReadonlySet<string> {
-    const { catalogue } = this.#options;
-    const missing = new Set<string>();
-    const seen = new Set<string>();
-    for (const { store } of request.stores) {
-      const info = tryFind(catalogue, store);
-      if (info === null && !request.create) {
-        throw new MemfsError(
-          "not_found",
-          `there is no store ${JSON.stringify(store)}; create it with: memfs store create ${store}, or add --create`,
-        );
-      }
-      if (info !== null && info.archivedAt !== null) {
-        throw new MemfsError("archived", `the store ${store} is archived; it can be read with: memfs cat, memfs log`);
-      }
-      const identity = info?.id ?? store;
-      if (seen.has(identity))
-        throw new MemfsError("invalid_argument", `the store ${store} is given twice; give it once`);
-      seen.add(identity);
-      if (info === null) missing.add(store);
-    }
-    return missing;
-  }
-
-  async #makeStores(
-    request: AttachRequest,
-    missing: ReadonlySet<string>,
-  ): Promise<{ info: StoreInfo; access: Access }[]> {
-    const { catalogue } = this.#options;
-    const stores: { info: StoreInfo; access: Access }[] = [];
-    for (const { store, access } of request.stores) {
-      const info = missing.has(store) ? await catalogue.create({ name: store }, request.actor) : catalogue.find(store);
-      stores.push({ info, access });
-    }
-    return stores;
-  }
-
   #find(id: string): Mounted {
     const mounted = this.#mounted.get(id);
     if (mounted === undefined) throw new MemfsError("not_found", `there is no mount ${id}; see: memfs mounts`);
@@ -321,17 +272,8 @@ function randomPart(ids: IdSource): Buffer {
   return Buffer.from(ids.uid(), "latin1").subarray(6);
 }
 
-function tryFind(catalogue: Catalogue, store: string): StoreInfo | null {
-  try {
-    return catalogue.find(store);
-  } catch (error) {
-    if (error instanceof MemfsError && error.code === "not_found") return null;
-    throw error;
-  }
-}
-
 /** @throws MemfsError `invalid_argument` */
-function checkIdentity({ agent, sessionId, stores }: AttachRequest): void {
+function checkIdentity({ agent, sessionId }: AttachRequest): void {
   const names = { agent, session: sessionId };
   for (const [what, name] of Object.entries(names)) {
     if (name !== null && (name === "" || Buffer.byteLength(name) > 255 || /\p{Cc}/u.test(name))) {
@@ -341,7 +283,6 @@ function checkIdentity({ agent, sessionId, stores }: AttachRequest): void {
       );
     }
   }
-  if (stores.length === 0) throw new MemfsError("invalid_argument", "no store is given; name at least one");
 }
 
 async function busyMessage(mountpoint: string): Promise<string> {

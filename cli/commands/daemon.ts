@@ -133,7 +133,7 @@ async function runInForeground(context: Context, flags: Flags): Promise<number> 
   const ended = new Promise<number>((resolve) => {
     child.once("exit", (code) => resolve(code ?? ERRORS.internal.exit));
   });
-  const report = await reportOf(child);
+  const report = await reportOf(child, context.home);
   if (report.state === "failed") throw new MemfsError(report.code, report.message);
   if (report.state === "running") {
     throw new MemfsError("locked", `a daemon of ${context.home.dir} runs already; stop it with: memfs daemon stop`);

@@ -48,16 +48,20 @@ async function log(context: Context, text: string, flags: Flags): Promise<void> 
     "created_at[lte]": time("--until", flags.until),
   };
   const count = number(flags.number);
-  const versions = await context.ask(async (client) => {
+  const { versions, present } = await context.ask(async (client) => {
     const { store, path } = await resolveTarget(client, text, "unversioned");
-    if (path === "/") return client.versions(store, filters, count);
-    const found = await client.versions(store, { ...filters, path }, count);
-    // Nothing found is an answer when the memory is there and the filters leave nothing of it.
-    if (found.length === 0) await client.versionAt(store, path, null);
-    return found;
+    if (path === "/") return { versions: await client.versions(store, filters, count), present: null };
+    const [newest] = await client.versions(store, { path }, 1);
+    if (newest === undefined) throw new MemfsError("not_found", `no memory is or was at ${path}; look with: memfs ls`);
+    return { versions: await client.versions(store, { ...filters, path }, count), present: newest.memory_id };
   });
-  if (flags.json === true) json(versions);
-  else table(versions.map(row), [5]);
+  if (flags.json === true) return json(versions);
+  // What was at the path before the present memory is named by its id, because `PATH@N` would mean the present one.
+  const former = (version: MemoryVersion): boolean => present !== null && version.memory_id !== present;
+  table(
+    versions.map((version) => (former(version) ? [...row(version), `former ${version.memory_id}`] : row(version))),
+    [5],
+  );
 }
 
 function row(version: MemoryVersion): string[] {

@@ -1,6 +1,6 @@
 /** Finding what a request names. */
 
-import type { VersionSpec } from "../../lib/store/types.ts";
+import type { VersionInfo, VersionSpec } from "../../lib/store/types.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { MemfsError } from "../../lib/errors.ts";
 import { pathsOf } from "../../lib/path.ts";
@@ -30,6 +30,15 @@ export async function locateOrThrow(store: Store, text: string): Promise<Located
   const located = await locate(store, text);
   if (located !== null) return located;
   throw new MemfsError("not_found", `no memory is or was at ${text} in store ${store.info.name}; look with: memfs ls`);
+}
+
+/**
+ * A version of the memory; one named by its id may also be of a former memory at the same path.
+ * @throws MemfsError `not_found`, `invalid_argument`
+ */
+export async function findVersion(store: Store, memoryId: string, name: string): Promise<VersionInfo> {
+  const spec = parseVersionSpec(name);
+  return "id" in spec ? store.version(spec.id) : store.resolveVersion(memoryId, spec);
 }
 
 /** A version as it is named: `memver_…`, a number from 1, a negative one counted back from the head, or a time. */

@@ -1,7 +1,7 @@
 import { appendFile, readFile, readdir, writeFile } from "node:fs/promises";
 import t from "tap";
 import type { MemoryVersion, Mount } from "../../lib/api.ts";
-import { requireFuse } from "../fixtures/fuse.ts";
+import { requireFuse, shell } from "../fixtures/fuse.ts";
 import { testHome, mountsBelow } from "../fixtures/home.ts";
 
 t.test("a session from the first store to the stop of the daemon, and again after it", async (t) => {
@@ -134,6 +134,16 @@ t.test("a target may be a path through a link, a relative name inside the mount,
   t.equal((await home.memfsWith({ cwd: `${notes}/sub` }, "cat", "../a.md")).stdout, "one\n");
   t.match((await home.memfs("ls", "notes")).stdout, / a\.md\n +sub\/\n$/);
   t.match((await home.memfs("ls", "./notes/sub")).stdout, / b\.md\n$/);
+
+  await rm(`${notes}/sub/b.md`);
+  // By somebody else: what the process that removed it writes there at once would go on as the same memory.
+  await shell('echo new > "$1"', `${notes}/sub/b.md`);
+  const former = (await home.memfs("log", "./notes/sub/b.md")).stdout.trimEnd().split("\n");
+  t.equal(former.length, 3);
+  t.notMatch(former[0], /former/);
+  t.match(former[1], /deleted .* former mem_01\w{22}$/, "who was there before is listed after, with its id");
+  const old = /memver_\w+/.exec(former[2] ?? "")?.[0] ?? "";
+  t.equal((await home.memfs("cat", `notes:/sub/b.md@${old}`)).stdout, "two\n");
 
   await rm(`${notes}/a.md`);
   t.match(

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { appendFile, readFile, stat, writeFile } from "node:fs/promises";
+import { appendFile, chmod, readFile, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import t from "tap";
 import type { DaemonStatus, MemoryStore, MemoryVersion, Mount } from "../../lib/api.ts";
 import { requireFuse, run, until } from "../fixtures/fuse.ts";
@@ -33,6 +34,22 @@ t.test("the home and what is secret in it are the owner's alone", async (t) => {
   t.equal(await mode(home.socket), 0o600);
   t.equal(await mode(home.home.logFile), 0o600);
   t.equal(await mode(home.home.lockFile), 0o600);
+});
+
+t.test("the socket serves nobody but its owner and root, whatever its mode", async (t) => {
+  if (process.getuid?.() !== 0) return void t.pass("skipped: not root", { skip: "needs root to be somebody else" });
+  const home = await testHome(t);
+  await home.memfs("daemon", "start");
+  for (const path of [home.home.dir, join(home.home.dir, "..")]) await chmod(path, 0o755);
+  await chmod(home.socket, 0o666);
+  const request = `require("http").get({ socketPath: ${JSON.stringify(home.socket)}, path: "/healthz" }, (r) => console.log(r.statusCode)).on("error", (e) => console.log(e.code))`;
+  const ask = async (uid: number): Promise<string> => {
+    const child = spawn(process.execPath, ["-e", request], { uid, gid: uid, cwd: "/", env: {} });
+    const [data] = (await once(child.stdout, "data")) as [Buffer];
+    return data.toString().trim();
+  };
+  t.equal(await ask(0), "200");
+  t.equal(await ask(65_534), "ECONNRESET");
 });
 
 t.test("a home whose socket path would be too long is served elsewhere", async (t) => {

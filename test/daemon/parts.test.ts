@@ -111,6 +111,7 @@ t.test("the mount table survives damage and lists what is mounted", async (t) =>
   const table = new MountTable(file);
   await table.clearStale(silentLog);
   t.equal(await readFile(file, "utf8"), "[]\n");
-  await Promise.all([table.add("/a"), table.add("/b"), table.remove("/a")]);
-  t.equal(await readFile(file, "utf8"), '["/b"]\n');
+  await Promise.all([table.add("1", "/a"), table.add("2", "/b"), table.add("3", "/b"), table.remove("1")]);
+  await table.remove("2");
+  t.equal(await readFile(file, "utf8"), '["/b"]\n', "also when one mount ends where the next has begun");
 });

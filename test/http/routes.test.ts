@@ -1,3 +1,4 @@
+import { mkdir, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
 import type {
@@ -303,6 +304,21 @@ t.test("mounts are made, listed and ended, and journalled", async (t) => {
     { status: 400, error: { code: "archived" } },
     "no new mount of an archived store",
   );
+});
+
+t.test("a mount that the kernel refuses leaves no store behind", async (t) => {
+  const { ask, directory, catalogue } = await httpFixture(t);
+  const mountpoint = `${directory}/x-refused`;
+  await mkdir(mountpoint);
+  const stores = ["notes", "new", "newer"].map((store) => ({ store, access: "rw" }));
+  const body = { mountpoint, stores, agent: "scout", create: true };
+  t.match(await ask("POST", "/v1/mounts", { body }), { status: 500, error: { code: "fuse_unavailable" } });
+  t.strictSame(
+    catalogue.list().map(({ name }) => name),
+    ["notes"],
+  );
+  t.equal(await readFile(`${directory}.json`, "utf8"), "[]\n");
+  t.strictSame((await ask<List<Mount>>("GET", "/v1/mounts")).body.data, []);
 });
 
 t.test("the daemon tells what it is and stops after it has answered", async (t) => {

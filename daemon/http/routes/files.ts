@@ -5,7 +5,7 @@ import { MemfsError } from "../../../lib/errors.ts";
 import type { Store } from "../../../lib/store/store.ts";
 import type { VersionInfo } from "../../../lib/store/types.ts";
 import type { Api } from "../api.ts";
-import { locateOrThrow, parseVersionSpec } from "../lookup.ts";
+import { findVersion, locateOrThrow } from "../lookup.ts";
 import type { Services } from "../services.ts";
 
 const fileQuery = Type.Object({ version: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) });
@@ -37,7 +37,7 @@ export function fileRoutes(api: Api, { catalogue }: Services): void {
 async function find(store: Store, path: string, name: string | undefined): Promise<VersionInfo> {
   const { path: bytes, memoryId } = await locateOrThrow(store, path);
   if (name === undefined) return store.version(store.memoryAt(bytes).headId);
-  const version = await store.resolveVersion(memoryId, parseVersionSpec(name));
+  const version = await findVersion(store, memoryId, name);
   if (version.sha256 === null) {
     const how = version.redactedAt === null ? "a deletion" : "redacted";
     throw new MemfsError("not_found", `version ${version.n} of ${path} is ${how} and has no content; choose another`);

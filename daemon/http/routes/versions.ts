@@ -6,7 +6,7 @@ import type { ListVersions, VersionInfo } from "../../../lib/store/types.ts";
 import type { List, MemoryVersion } from "../../../lib/api.ts";
 import type { Api } from "../api.ts";
 import { listQuery, pageSize, viewQuery } from "../lists.ts";
-import { locate, locateOrThrow, parseTimeParameter, parseVersionSpec } from "../lookup.ts";
+import { findVersion, locate, locateOrThrow, parseTimeParameter } from "../lookup.ts";
 import { storeParams } from "../schemas.ts";
 import type { Services } from "../services.ts";
 import { wireVersion } from "../wire.ts";
@@ -53,7 +53,7 @@ export function versionRoutes(api: Api, { catalogue }: Services): void {
 
 async function oneVersion(store: Store, query: VersionsQuery, name: string): Promise<List<MemoryVersion>> {
   const memoryId = query.memory_id ?? (await locateOrThrow(store, query.path ?? "")).memoryId;
-  const version = await store.resolveVersion(memoryId, parseVersionSpec(name));
+  const version = await findVersion(store, memoryId, name);
   return { data: [present(store, version, query.view ?? "basic")], next_page: null };
 }
 
