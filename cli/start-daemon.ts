@@ -11,6 +11,15 @@ import type { StartReport } from "../lib/start-report.ts";
 /** Threads for LevelDB, the wait on `/dev/fuse`, cache notifications, unmounting; libuv's own 4 could all be waiting. */
 const POOL_SIZE = "12";
 
+/**
+ * Keeps the daemon small: V8 would rather let garbage pile up (a young generation of 48 MiB, an old one that doubles
+ * before it is looked at). Measured after 20,000 files: a third less memory, no slower.
+ */
+const HEAP_FLAGS = ["--max-semi-space-size=4", "--heap-growing-percent=20"];
+
+/** glibc keeps what a thread freed for that thread: with one arena per thread little ever goes back. */
+const ARENAS = "2";
+
 /** The daemon's file in the build. */
 const MAIN = fileURLToPath(new URL("../daemon/main.js", import.meta.url));
 
@@ -56,13 +65,13 @@ export function runDaemon(home: Home, env: NodeJS.ProcessEnv, flags: readonly st
 
 function spawnDaemon({ home, env, flags, output }: SpawnOptions): ChildProcess {
   const stdio: StdioOptions = ["ignore", output, output, "pipe"];
-  const args = [...process.execArgv, MAIN, "--report-fd", String(REPORT_FD), ...flags];
+  const args = [...HEAP_FLAGS, ...process.execArgv, MAIN, "--report-fd", String(REPORT_FD), ...flags];
   return spawn(process.execPath, args, {
     // A session of its own: neither the terminal's end nor its Ctrl-C reaches the daemon directly.
     detached: true,
     // Any other directory could be one that somebody wants to unmount.
     cwd: "/",
-    env: { UV_THREADPOOL_SIZE: POOL_SIZE, ...env, MEMFS_HOME: home.dir },
+    env: { UV_THREADPOOL_SIZE: POOL_SIZE, MALLOC_ARENA_MAX: ARENAS, ...env, MEMFS_HOME: home.dir },
     stdio,
   });
 }

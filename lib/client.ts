@@ -26,7 +26,12 @@ export type Query = Readonly<Record<string, string | number | boolean | undefine
 interface Exchange {
   readonly query?: Query;
   readonly body?: unknown;
+  /** Milliseconds to wait for the answer; default for ever, since a store may be large. */
+  readonly patience?: number;
 }
+
+/** Milliseconds after which a daemon that says nothing about itself counts as hung. */
+const HUNG = 10_000;
 
 /** Largest page there is; lists are followed to their end. */
 const PAGE = 100;
@@ -53,12 +58,12 @@ export class Client {
   }
 
   daemon(): Promise<DaemonStatus> {
-    return this.#json("GET", "/v1/daemon");
+    return this.#json("GET", "/v1/daemon", { patience: HUNG });
   }
 
   /** Asks the daemon to stop; it answers before it does. */
   stopDaemon(): Promise<DaemonStatus> {
-    return this.#json("POST", "/v1/daemon/stop");
+    return this.#json("POST", "/v1/daemon/stop", { patience: HUNG });
   }
 
   capabilities(): Promise<Capabilities> {
@@ -165,22 +170,24 @@ export class Client {
     return JSON.parse(body.toString()) as T;
   }
 
-  async #exchange(method: string, path: string, { query = {}, body }: Exchange): Promise<{ body: Buffer }> {
-    const payload = body === undefined ? undefined : JSON.stringify(body);
-    const response = await this.#send(method, path + queryString(query), payload);
+  async #exchange(method: string, path: string, exchange: Exchange): Promise<{ body: Buffer }> {
+    const response = await this.#send(method, path, exchange);
     const bytes = await collect(response);
     if (response.statusCode === 200) return { body: bytes };
     throw errorOf(response, bytes);
   }
 
-  #send(method: string, path: string, payload: string | undefined): Promise<IncomingMessage> {
+  #send(method: string, path: string, { query = {}, body, patience }: Exchange): Promise<IncomingMessage> {
+    const payload = body === undefined ? undefined : JSON.stringify(body);
+    const headers: Record<string, string | number> = { [VERSION_HEADER]: VERSION, host: "localhost" };
+    if (payload !== undefined) headers["content-type"] = "application/json";
+    if (payload !== undefined || method === "POST") headers["content-length"] = Buffer.byteLength(payload ?? "");
+    const place = { socketPath: this.#socketPath, agent: this.#agent, path: path + queryString(query) };
     return new Promise((resolve, reject) => {
-      const headers: Record<string, string | number> = { [VERSION_HEADER]: VERSION, host: "localhost" };
-      if (payload !== undefined) headers["content-type"] = "application/json";
-      if (payload !== undefined || method === "POST") headers["content-length"] = Buffer.byteLength(payload ?? "");
-      const options = { socketPath: this.#socketPath, agent: this.#agent, method, path, headers };
-      const sent = request(options, resolve);
-      sent.on("error", (error: NodeJS.ErrnoException) => reject(unreachable(error)));
+      const sent = request({ ...place, method, headers }, resolve);
+      sent.on("error", (error: NodeJS.ErrnoException) => reject(unreachable(error, method)));
+      if (patience !== undefined)
+        sent.setTimeout(patience, () => sent.destroy(Object.assign(new Error(), { code: "ETIMEDOUT" })));
       sent.end(payload);
     });
   }
@@ -202,10 +209,17 @@ async function collect(response: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function unreachable(error: NodeJS.ErrnoException): MemfsError {
-  const absent = ["ENOENT", "ENOTDIR", "ECONNREFUSED"].includes(error.code ?? "");
+/** `method`: of a request that got no answer at all; absent when one had begun. */
+function unreachable(error: NodeJS.ErrnoException, method?: string): MemfsError {
+  // A question that a stopping daemon took and never read has changed nothing, so it is as if none had been there.
+  const lost = method === "GET" && ["ECONNRESET", "EPIPE"].includes(error.code ?? "");
+  const absent = lost || ["ENOENT", "ENOTDIR", "ECONNREFUSED"].includes(error.code ?? "");
   if (error.code === "EACCES") {
     return new MemfsError("access_denied", "the daemon belongs to another user; run this as that user or as root");
+  }
+  if (error.code === "ETIMEDOUT") {
+    const message = "the daemon does not answer; end the process named in daemon.lock of its home, then try again";
+    return new MemfsError("unreachable", message, { cause: error });
   }
   const message = absent
     ? "no daemon is running; start it with: memfs daemon start"
@@ -222,7 +236,7 @@ function errorOf(response: IncomingMessage, bytes: Buffer): MemfsError {
     // Not an answer of memfs; said below.
   }
   const error = envelope.error;
-  if (error === undefined) {
+  if (typeof error?.message !== "string") {
     return new MemfsError(
       "unreachable",
       `the daemon answered ${response.statusCode ?? 0} without a reason; restart it`,

@@ -28,6 +28,8 @@ export function createServer(services: Services): Api {
   const api: Api = fastify({
     bodyLimit: REQUEST_BYTES,
     forceCloseConnections: "idle",
+    // What arrives while the server closes is still served: everything behind it is closed later.
+    return503OnClosing: false,
     genReqId: () => formatId("req", ids.uid()),
     routerOptions: { maxParamLength: PARAMETER_LENGTH, querystringParser: parseQuery },
     schemaErrorFormatter: ([first], part) =>
