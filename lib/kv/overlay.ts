@@ -1,5 +1,6 @@
 /** Committed values that LevelDB has not taken yet, plain, by space. A `null` is a deletion. */
 import type { Batch, Key, Range } from "./kv.ts";
+import { Slab } from "./slab.ts";
 
 /** What an operation costs in memory and in the log beside its key and value; bytes, roughly. */
 const OPERATION_COST = 64;
@@ -8,6 +9,7 @@ export type Change = readonly [key: Key, value: Buffer | null];
 
 export class Overlay {
   readonly #spaces = new Map<number, Map<Key, Buffer | null>>();
+  readonly #slab = new Slab();
   #cost = 0;
   #lastSeq = 0;
   #touched = false;
@@ -40,7 +42,7 @@ export class Overlay {
     for (const [key, value] of batch) {
       cost += OPERATION_COST + key.length;
       if (value !== null) cost += value.length;
-      values.set(key, value === null || Buffer.isBuffer(value) ? value : asBuffer(value));
+      values.set(key, value === null ? null : this.#slab.keep(value));
     }
     this.#cost += cost;
     this.touch(seq);
@@ -65,8 +67,4 @@ export class Overlay {
   *entries(): Generator<readonly [space: number, key: Key, value: Buffer | null]> {
     for (const [space, values] of this.#spaces) for (const [key, value] of values) yield [space, key, value];
   }
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

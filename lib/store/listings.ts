@@ -8,7 +8,7 @@ import { rangeOf, u48 } from "./keys.ts";
 import { decodeEntry, type EntryRecord } from "./entry-record.ts";
 
 /** Entries over all listings that are kept; ~200 bytes each. */
-const MAX_ENTRIES = 50_000;
+const MAX_ENTRIES = 20_000;
 
 /** A directory's entries by name (latin1). Live: it changes with the directory. */
 export type Listing = ReadonlyMap<string, EntryRecord>;

@@ -17,9 +17,10 @@ import { decodeVersion, type VersionRecord } from "./version-record.ts";
 import { hmac } from "./seal.ts";
 import type { Actor } from "./types.ts";
 
-const CACHED_NODES = 8192;
-const CACHED_MEMORIES = 4096;
-const CACHED_TAGS = 4096;
+/** Per generation: up to twice as many are held. A node takes about 1 KiB, a memory half of that. */
+const CACHED_NODES = 4096;
+const CACHED_MEMORIES = 2048;
+const CACHED_TAGS = 2048;
 const TAG_BYTES = 16;
 
 /** The two keys behind the HMACs of `keys.ts`. */
