@@ -1,5 +1,6 @@
 /** Walks the journal's hash chain, and the content its versions speak of, and names the first break. */
 
+import { isDeepStrictEqual } from "node:util";
 import { MemfsError } from "../errors.ts";
 import { formatId } from "../id.ts";
 import { getContent } from "./content.ts";
@@ -27,6 +28,14 @@ export async function verifyJournal(state: StoreState, head?: string): Promise<A
   if (walk.entries !== until || walk.last !== chainEnd)
     return walk.report(`the chain ends at ${walk.entries} of ${until} entries`);
   return walk.report(seen ? null : `no entry has the hash ${head}; the journal was replaced or cut`);
+}
+
+/** Author, time, place and content of a version are in its journal entry, too. */
+function agrees(version: VersionRecord, entry: JournalEntry): boolean {
+  if (version.seq !== entry.seq || version.createdAt !== entry.at || version.memory !== entry.memory) return false;
+  if (!isDeepStrictEqual(version.actor, entry.actor)) return false;
+  if (entry.erasable === null || version.redactedAt > 0) return true;
+  return version.path === entry.erasable.path && version.hash === (entry.erasable.hash ?? null);
 }
 
 class ChainWalk {
@@ -66,12 +75,12 @@ class ChainWalk {
     const found = place === undefined ? undefined : decodePlace(place);
     const version = found === undefined ? undefined : this.#state.version(found.memory, found.n);
     if (version === undefined) return `version ${id} is missing`;
-    return this.#checkContent(version, entry.erasable?.hash);
+    if (!agrees(version, entry)) return `version ${id} is not what was journalled`;
+    return this.#checkContent(version);
   }
 
-  #checkContent(version: VersionRecord, journalled: string | undefined): string | null {
+  #checkContent(version: VersionRecord): string | null {
     if (version.redactedAt > 0 || version.hash === null) return null;
-    if (journalled !== undefined && journalled !== version.hash) return "its version names other content";
     const content = getContent(this.#state, version.hash);
     return sha256(content) === version.hash ? null : "its content is damaged";
   }

@@ -55,9 +55,14 @@ function checkKinds(
 
 /** Takes the name from what is there. Returns the memory that was there and has no other name. */
 function displace(tx: Transaction, target: number, to: NodeName): string | null {
+  const path = pathOf(tx, to);
   const rest = removeName(tx, target, to);
-  if (rest.memory === null || rest.names.length > 0) return null;
   const { memory } = rest;
+  if (memory === null) return null;
+  if (rest.names.length > 0) {
+    if (tx.memory(memory).path === path) moveMemory(tx, memory, rest);
+    return null;
+  }
   rest.memory = null;
   return memory;
 }

@@ -20,7 +20,9 @@ export interface Committer {
 export function draftOf(view: View, node: NodeRecord): Draft {
   const known = view.drafts.get(node.number);
   if (known !== undefined) return known;
-  const draft = new Draft(view.live, node, { version: view.headOf(node), hash: node.content, size: node.size });
+  // What the writer knew: the version this mount was last shown, which may be older than the head.
+  const version = view.seen.get(node.number)?.version ?? view.headOf(node);
+  const draft = new Draft(view.live, node, { version, hash: node.content, size: node.size });
   view.drafts.set(node.number, draft);
   return draft;
 }
@@ -36,11 +38,12 @@ export function commitDraft(view: View, number: number, { caller, handle }: Comm
   if (draft === undefined || node === undefined || node.names.length === 0) return;
   const content = draft.finish(node.content);
   const { mtime, ctime, base } = draft;
-  const head = view.live.store.update(view.cause(caller, handle), (tx) =>
-    commitContent(tx, tx.editNode(number), { ...content, content, base, mtime, ctime, handle: handle?.id ?? 0 }),
+  const author = handle ?? draft.author;
+  const head = view.live.store.update(view.cause(caller, author), (tx) =>
+    commitContent(tx, tx.editNode(number), { ...content, content, base, mtime, ctime, handle: author?.id ?? 0 }),
   );
   view.drafts.delete(number);
-  view.live.settled(number);
+  view.waiting.delete(number);
   afterCommit(view, draft, { hash: content.hash, version: head.head, moved: draft.moved });
   if (draft.writer !== null && content.manifest !== null) view.live.keepWriter(content.hash, draft.writer);
 }

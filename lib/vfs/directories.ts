@@ -26,7 +26,7 @@ export class Directories {
     const node = this.#view.node(number);
     if (!isDirectory(node.mode)) throw new MemfsError("not_directory", "not a directory");
     const handle = this.#view.handles.openDirectory(number);
-    return { ...this.#view.handles.refOf(handle), keepCache: true, directIo: false };
+    return { ...this.#view.handles.refOf(handle), keepCache: this.#view.seen.listingHeld(number), directIo: false };
   }
 
   close(ref: HandleRef): void {

@@ -11,6 +11,7 @@ import { ContentWriter, finishedContent } from "../store/content-writer.ts";
 import type { Hash } from "../store/hash.ts";
 import type { NodeRecord } from "../store/node-record.ts";
 import type { Timestamp } from "../store/record.ts";
+import type { FileHandle } from "./handle.ts";
 import { FlatBytes } from "./flat-bytes.ts";
 
 /** What a draft needs of the store. */
@@ -33,8 +34,8 @@ export class Draft {
   #appended: Buffer[] | null = [];
   /** Bytes were written since the last commit: a close by the opener commits. */
   written = false;
-  /** A descriptor was closed since the last change: the file may be closed for good, its RELEASE on the way. */
-  flushed = false;
+  /** The handle that wrote last: the evidence when nobody closes the file before the commit. */
+  author: FileHandle | null = null;
   /** The bytes were put after a head that is not the base: what this mount has cached of them is not right. */
   moved = false;
   mtime: Timestamp;
@@ -58,7 +59,6 @@ export class Draft {
   touch(now: Timestamp): void {
     this.mtime = now;
     this.ctime = now;
-    this.flushed = false;
   }
 
   /** Writes at the end, wherever that is. */

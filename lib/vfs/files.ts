@@ -4,6 +4,7 @@ import { MemfsError } from "../errors.ts";
 import { isDirectory } from "../store/mode.ts";
 import type { NodeRecord } from "../store/node-record.ts";
 import { commitDraft, draftOf } from "./commits.ts";
+import { dropPrivileges } from "./privileges.ts";
 import type { Caller, HandleRef, OpenedHandle, WriteFlags } from "./filesystem.ts";
 import { type FileHandle, isWritable, isWriteOnly, O_APPEND, O_TRUNC } from "./handle.ts";
 import { checkSize } from "./limits.ts";
@@ -24,9 +25,10 @@ export class Files {
     this.#view = view;
   }
 
-  open(caller: Caller, number: number, flags: number): OpenedHandle {
+  open(caller: Caller, number: number, flags: number, killPrivileges = false): OpenedHandle {
     const view = this.#view;
     if (isWritable(flags) || (flags & O_TRUNC) !== 0) view.requireWritable(caller, "open", number);
+    if (killPrivileges) dropPrivileges(view, caller, number);
     view.live.settleElsewhere(view, number);
     const node = view.node(number);
     if (isDirectory(node.mode)) throw new MemfsError("is_directory", "is a directory");
@@ -44,6 +46,8 @@ export class Files {
     const keepCache = seen?.pages === content;
     if (seen !== undefined) seen.pages = content;
     const handle = view.handles.openFile({ node: node.number, flags, opener: caller.pid, uid: caller.uid });
+    const draft = isWritable(flags) ? view.drafts.get(node.number) : undefined;
+    if (draft !== undefined) draft.author ??= handle;
     // Written bytes reach other readers at once, and the kernel does not ask for security.capability per write.
     const directIo = isWriteOnly(flags) || (isWritable(flags) && (flags & O_APPEND) !== 0);
     return { ...view.handles.refOf(handle), keepCache, directIo };
@@ -61,17 +65,20 @@ export class Files {
     return this.#view.live.store.contentRange(this.#view.node(number).content, { offset, length });
   }
 
-  write(caller: Caller, number: number, { offset, data, flags }: WriteRequest): number {
+  write(caller: Caller, number: number, { handle, offset, data, flags }: WriteRequest): number {
     const view = this.#view;
     view.requireWritable(caller, "write", number);
     const node = view.node(number);
-    const draft = draftOf(view, node);
+    const now = view.drafts.get(number)?.size ?? node.size;
     const appends = (flags.open & O_APPEND) !== 0 && !flags.writeback;
-    const at = appends ? draft.size : offset;
-    checkSize(view.live.store, { before: Math.max(node.size, draft.size), after: at + data.length });
+    const at = appends ? now : offset;
+    checkSize(view.live.store, { stored: node.size, now, after: at + data.length });
+    if (flags.killPrivileges === true) dropPrivileges(view, caller, number);
+    const draft = draftOf(view, node);
     if (appends) draft.append(data);
     else draft.write(at, data);
     draft.touch(view.now());
+    draft.author = view.handles.file(handle);
     if (at !== offset) view.invalidator.content(view.ref(number));
     return data.length;
   }
@@ -80,8 +87,8 @@ export class Files {
   setSize(caller: Caller, number: number, { size, handle }: { size: number; handle: HandleRef | null }): void {
     const view = this.#view;
     const node = view.node(number);
-    const before = view.drafts.get(number)?.size ?? node.size;
-    checkSize(view.live.store, { before, after: size });
+    const now = view.drafts.get(number)?.size ?? node.size;
+    checkSize(view.live.store, { stored: node.size, now, after: size });
     this.#truncate(node, size);
     const draft = view.drafts.get(number);
     if (draft !== undefined) draft.written = true;
@@ -110,8 +117,7 @@ export class Files {
       commitDraft(view, number, { caller, handle });
       return;
     }
-    draft.flushed = true;
-    view.live.waits(view, number);
+    view.waiting.add(number);
   }
 
   #isOpener(caller: Caller, handle: FileHandle): boolean {

@@ -3,17 +3,20 @@
 import { MemfsError } from "../errors.ts";
 import type { Store } from "../store/store.ts";
 
-/**
- * @param before size of the file as it is stored
- * @param after size it is to have
- * @throws MemfsError `file_too_big`, `quota_exceeded`
- */
-export function checkSize(store: Store, { before, after }: { before: number; after: number }): void {
-  if (after <= before) return;
+/** Sizes of a file: as it is stored, as this mount has it now, and as it is to be. */
+export interface Growth {
+  readonly stored: number;
+  readonly now: number;
+  readonly after: number;
+}
+
+/** @throws MemfsError `file_too_big`, `quota_exceeded` */
+export function checkSize(store: Store, { stored, now, after }: Growth): void {
+  if (after <= now) return;
   const { maxMemoryBytes, maxLiveBytes, maxHistoryBytes } = store.policy;
   const { liveBytes, historyBytes } = store.usage();
   if (after > maxMemoryBytes) throw new MemfsError("file_too_big", `a memory has at most ${maxMemoryBytes} bytes here`);
-  if (liveBytes - before + after > maxLiveBytes) {
+  if (liveBytes - stored + after > maxLiveBytes) {
     throw new MemfsError("quota_exceeded", `the store is full: at most ${maxLiveBytes} bytes of files`);
   }
   if (historyBytes >= maxHistoryBytes) {

@@ -24,6 +24,8 @@ export interface LiveView {
   invalidate(change: StoreChange): void;
   /** Commits a draft that may only be waiting for its RELEASE. */
   settle(node: number): void;
+  /** Drafts that may only be waiting for their RELEASE. */
+  readonly waiting: ReadonlySet<number>;
   /** True while the kernel or a handle refers to the node. */
   refersTo(node: number): boolean;
 }
@@ -42,7 +44,8 @@ export class LiveStore implements DraftSource {
   readonly processes: Processes;
   readonly #views = new Set<LiveView>();
   readonly #writers = new Map<Hash, ContentWriter>();
-  readonly #waiting = new Map<number, LiveView>();
+  /** Nodes without names that a view refers to. */
+  readonly #orphans = new Set<number>();
   readonly #unreferenced = new Set<number>();
   #reaper: NodeJS.Timeout | null = null;
 
@@ -62,7 +65,7 @@ export class LiveStore implements DraftSource {
 
   detach(view: LiveView): void {
     this.#views.delete(view);
-    for (const [node, waiting] of this.#waiting) if (waiting === view) this.#waiting.delete(node);
+    for (const node of this.#orphans) this.unreferenced(node);
   }
 
   get views(): number {
@@ -90,29 +93,25 @@ export class LiveStore implements DraftSource {
     if (oldest !== undefined) this.#writers.delete(oldest);
   }
 
-  /** The view's draft of the node was flushed but not committed: its RELEASE may be on the way. */
-  waits(view: LiveView, node: number): void {
-    this.#waiting.set(node, view);
-  }
-
-  /** The node's draft was committed or dropped. */
-  settled(node: number): void {
-    if (this.#waiting.size > 0) this.#waiting.delete(node);
-  }
-
   /**
    * Makes what another mount has closed visible before `view` looks at the node.
    * RELEASE is asynchronous: `close` may have returned there while the request that commits is still queued.
    */
   settleElsewhere(view: LiveView, node: number): void {
-    if (this.#waiting.size === 0) return;
-    const waiting = this.#waiting.get(node);
-    if (waiting !== undefined && waiting !== view) waiting.settle(node);
+    for (const other of this.#views) {
+      if (other !== view && other.waiting.size > 0 && other.waiting.has(node)) other.settle(node);
+    }
+  }
+
+  /** The node lost its last name while a view refers to it. */
+  orphaned(node: number): void {
+    this.#orphans.add(node);
   }
 
   /** A view stopped referring to a node without names: it is dropped once nobody does. */
   unreferenced(node: number): void {
     for (const view of this.#views) if (view.refersTo(node)) return;
+    this.#orphans.delete(node);
     this.#unreferenced.add(node);
     if (this.#unreferenced.size >= REAP_BATCH) this.reap();
     else this.#reaper ??= setTimeout(() => this.reap(), REAP_MS).unref();

@@ -138,8 +138,8 @@ export class Mount implements Filesystem {
     return store.names.link(caller, node.number, at(parent, name));
   }
 
-  open(caller: Caller, node: NodeRef, flags: number): Answer<OpenedHandle> {
-    return this.#of(node).files.open(caller, node.number, flags);
+  open(caller: Caller, node: NodeRef, flags: number, killPrivileges = false): Answer<OpenedHandle> {
+    return this.#of(node).files.open(caller, node.number, flags, killPrivileges);
   }
 
   create(
@@ -148,8 +148,9 @@ export class Mount implements Filesystem {
     name: Buffer,
     flags: number,
     mode: number,
+    killPrivileges = false,
   ): Answer<{ entry: NodeEntry; opened: OpenedHandle }> {
-    return this.#writable(parent).names.create(caller, { at: at(parent, name), mode }, flags);
+    return this.#writable(parent).names.create(caller, { at: at(parent, name), mode }, { flags, killPrivileges });
   }
 
   read(_caller: Caller, node: NodeRef, _handle: HandleRef, offset: number, size: number): Answer<Buffer> {

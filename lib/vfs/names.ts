@@ -37,6 +37,13 @@ export interface Making {
   readonly deferred?: boolean;
 }
 
+/** How a new name is opened. */
+export interface Opening {
+  readonly flags: number;
+  /** Truncating clears suid and sgid. */
+  readonly killPrivileges: boolean;
+}
+
 export class Names {
   readonly #view: View;
   readonly #files: Files;
@@ -95,10 +102,10 @@ export class Names {
   }
 
   /** CREATE: the kernel believes the name to be absent, but may be wrong about it. */
-  create(caller: Caller, making: Making, flags: number): { entry: NodeEntry; opened: OpenedHandle } {
+  create(caller: Caller, making: Making, { flags, killPrivileges }: Opening): { entry: NodeEntry; opened: OpenedHandle } {
     const { at } = making;
     const existing = this.#view.live.store.entry(at.parent, at.name);
-    if (existing !== null) return this.#openExisting(caller, existing.node, flags);
+    if (existing !== null) return this.#openExisting(caller, existing.node, { flags, killPrivileges });
     // A lock file must be there when the open returns. Any other new file is recorded with its first version.
     const deferred = (flags & O_EXCL) === 0;
     const node = this.#make(caller, { at, mode: S_IFREG | (making.mode & PERMISSIONS), deferred });
@@ -107,9 +114,9 @@ export class Names {
     return { entry, opened: this.#files.openNode(caller, node, flags) };
   }
 
-  #openExisting(caller: Caller, number: number, flags: number): { entry: NodeEntry; opened: OpenedHandle } {
+  #openExisting(caller: Caller, number: number, { flags, killPrivileges }: Opening): { entry: NodeEntry; opened: OpenedHandle } {
     if ((flags & O_EXCL) !== 0) throw new MemfsError("exists", "a file of that name exists");
-    const opened = this.#files.open(caller, number, flags);
+    const opened = this.#files.open(caller, number, flags, killPrivileges);
     return { entry: this.#view.entry(this.#view.node(number)), opened };
   }
 

@@ -15,6 +15,20 @@ export interface SeenNode {
 
 export class Seen {
   readonly #nodes = new Map<number, SeenNode>();
+  /** Directories whose listing the kernel may hold and that did not change behind its back since. */
+  readonly #listings = new Set<number>();
+
+  /** True when the listing the kernel holds is right. From now on it holds the present one. */
+  listingHeld(directory: number): boolean {
+    const held = this.#listings.has(directory);
+    this.#listings.add(directory);
+    return held;
+  }
+
+  /** The directory changed without this kernel's doing. */
+  listingChanged(directory: number): void {
+    this.#listings.delete(directory);
+  }
 
   get(node: number): SeenNode | undefined {
     return this.#nodes.get(node);
@@ -38,8 +52,10 @@ export class Seen {
     if (seen === undefined) return true;
     seen.lookups = Math.max(0, seen.lookups - count);
     if (seen.lookups > 0) return false;
+    this.#listings.delete(node);
     seen.pages = null;
-    // The version outlives the kernel's memory: an agent that read it may still write on from what it read.
+    // The version outlives the kernel's memory: an agent that read it may still write on from what it read. So a mount
+    // remembers ~100 bytes of each file it ever opened.
     if (seen.version === null) this.#nodes.delete(node);
     return true;
   }

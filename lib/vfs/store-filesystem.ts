@@ -11,6 +11,7 @@ import { Directories } from "./directories.ts";
 import { Files } from "./files.ts";
 import type { AttributeChanges, Attributes, Caller, FilesystemStatistics, HandleRef } from "./filesystem.ts";
 import { Names } from "./names.ts";
+import { dropPrivileges } from "./privileges.ts";
 import { View, type ViewOptions } from "./view.ts";
 
 const BLOCK_BYTES = 4096;
@@ -44,6 +45,7 @@ export class StoreFilesystem {
   ): Attributes {
     this.view.requireWritable(caller, "setattr", number);
     const { size } = changes;
+    if (changes.killPrivileges === true) dropPrivileges(this.view, caller, number);
     if (size !== undefined) this.files.setSize(caller, number, { size, handle });
     this.#setMetadata(caller, number, changes);
     return this.view.attributes(this.view.node(number));

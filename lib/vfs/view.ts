@@ -6,7 +6,7 @@ import { printable } from "../store/names.ts";
 import type { NodeRecord } from "../store/node-record.ts";
 import type { Timestamp } from "../store/record.ts";
 import type { Cause, StoreChange } from "../store/transaction.ts";
-import type { Actor } from "../store/types.ts";
+import type { Actor, Evidence } from "../store/types.ts";
 import { linksOf, pathOf, ROOT_NODE } from "../store/tree.ts";
 import type { Draft } from "./draft.ts";
 import type { Attributes, Caller, Invalidator, NodeEntry, NodeRef } from "./filesystem.ts";
@@ -46,6 +46,8 @@ export class View implements LiveView {
   readonly invalidator: Invalidator;
   readonly seen = new Seen();
   readonly drafts = new Map<number, Draft>();
+  /** Drafts that were flushed and not committed: the file may be closed for good, its RELEASE on the way. */
+  readonly waiting = new Set<number>();
   readonly handles: Handles;
   readonly settle: (node: number) => void;
   readonly #refusals: RefusalJournal;
@@ -110,15 +112,21 @@ export class View implements LiveView {
   }
 
   /** Who is behind a change, with the evidence of the process that asks for it. */
-  cause(caller: Caller, handle?: FileHandle): Cause {
+  cause(caller: Caller, handle: FileHandle | null = null): Cause {
     const { connection } = this.identity;
-    const process = handle === undefined ? this.live.processes.identify(caller.pid) : this.processOf(handle);
     return {
       actor: this.#actor,
-      evidence: { uid: handle?.uid ?? caller.uid, pid: process.tgid, program: process.program },
+      evidence: this.#evidence(caller, handle),
       origin: { connection, uniqueHigh: caller.uniqueHigh, uniqueLow: caller.uniqueLow },
       source: this,
     };
+  }
+
+  /** Null when no process asked and none opened the file: a detach, or a settled draft. */
+  #evidence(caller: Caller, handle: FileHandle | null): Evidence | null {
+    if (handle === null && caller.pid === 0) return null;
+    const process = handle === null ? this.live.processes.identify(caller.pid) : this.processOf(handle);
+    return { uid: handle?.uid ?? caller.uid, pid: process.tgid, program: process.program };
   }
 
   /** The process that opened a handle. It is alive while it writes, so the first write or flush asks. */
@@ -152,10 +160,12 @@ export class View implements LiveView {
   invalidate(change: StoreChange): void {
     for (const node of change.contents) if (this.seen.holds(node)) this.invalidator.content(this.ref(node));
     for (const node of change.directories) {
+      this.seen.listingChanged(node);
       if (node === ROOT_NODE || this.seen.holds(node)) this.invalidator.names(this.ref(node));
     }
     for (const node of change.nodes) {
-      if (change.contents.has(node) || change.directories.has(node) || !this.seen.holds(node)) continue;
+      if (change.contents.has(node) || change.directories.has(node)) continue;
+      if (node !== ROOT_NODE && !this.seen.holds(node)) continue;
       this.invalidator.attributes(this.ref(node));
     }
   }
@@ -176,10 +186,13 @@ export class View implements LiveView {
   released(number: number): void {
     const node = this.live.store.node(number);
     if (node !== undefined && node.detachedSince === 0) return;
-    if (this.refersTo(number)) return;
+    if (this.refersTo(number)) {
+      this.live.orphaned(number);
+      return;
+    }
     this.seen.drop(number);
     this.drafts.delete(number);
-    this.live.settled(number);
+    this.waiting.delete(number);
     if (node !== undefined) this.live.unreferenced(number);
   }
 }
