@@ -25,17 +25,19 @@ export async function verifyJournal(state: StoreState, head?: string): Promise<A
       seen ||= hex(walk.last) === head;
     }
   }
-  if (walk.entries !== until || walk.last !== chainEnd)
-    return walk.report(`the chain ends at ${walk.entries} of ${until} entries`);
+  if (walk.entries !== until) return walk.report(`entry ${walk.entries + 1} is missing, of ${until}`);
+  if (walk.last !== chainEnd) return walk.report(`entry ${until} is not the one that the journal ended with`);
   return walk.report(seen ? null : `no entry has the hash ${head}; the journal was replaced or cut`);
 }
 
 /** Author, time, place and content of a version are in its journal entry, too. */
 function agrees(version: VersionRecord, entry: JournalEntry): boolean {
-  if (version.seq !== entry.seq || version.createdAt !== entry.at || version.memory !== entry.memory) return false;
+  if (version.version !== entry.version || version.memory !== entry.memory) return false;
+  if (version.seq !== entry.seq || version.createdAt !== entry.at) return false;
   if (!isDeepStrictEqual(version.actor, entry.actor)) return false;
   if (entry.erasable === null || version.redactedAt > 0) return true;
-  return version.path === entry.erasable.path && version.hash === (entry.erasable.hash ?? null);
+  const { path, hash = null, size = 0 } = entry.erasable;
+  return version.path === path && version.hash === hash && version.size === size;
 }
 
 class ChainWalk {

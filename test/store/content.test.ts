@@ -1,0 +1,220 @@
+/** Content by digest: what is put is got, equal stretches are stored once, and a log that grows costs little. */
+import t from "tap";
+import type { Key } from "../../lib/kv/kv.ts";
+import { getContent, getContentRange, openContent, putContent } from "../../lib/store/content.ts";
+import { ContentWriter, finishedContent, INLINE_BYTES } from "../../lib/store/content-writer.ts";
+import { type Hash, sha256 } from "../../lib/store/hash.ts";
+import { randomFrom } from "../fixtures/random.ts";
+import { spaceOf, stored, storeFixture } from "../fixtures/store.ts";
+import { StoreFiles } from "../fixtures/store-files.ts";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const SEED = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
+const random = randomFrom(SEED);
+const below = (limit: number): number => Math.floor(random() * limit);
+
+/** Bytes in which a cut is found as often as in anything. */
+function noise(length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  for (let at = 0; at < length; at++) bytes[at] = below(256);
+  return bytes;
+}
+
+/** Content without a store. */
+class Contents {
+  readonly values = new Map<Key, Buffer>();
+
+  get(key: Key): Buffer | undefined {
+    return this.values.get(key);
+  }
+
+  put(key: Key, value: Uint8Array): void {
+    this.values.set(key, Buffer.from(value));
+  }
+
+  keyOfContent(hash: Hash): Key {
+    return `c${hash}`;
+  }
+
+  get bytes(): number {
+    let sum = 0;
+    for (const value of this.values.values()) sum += value.length;
+    return sum;
+  }
+
+  /** Stores the content. Returns its digest. */
+  add(bytes: Buffer): Hash {
+    const content = finishedContent(bytes);
+    putContent(this, content);
+    return content.hash;
+  }
+}
+
+t.comment(`SEED=${SEED}`);
+
+t.test("content of every size is got as it was put, whole and in ranges", async (t) => {
+  const edges = [INLINE_BYTES, 16 * KIB, 64 * KIB, MIB, MIB + 256 * KIB].flatMap((size) => [size - 1, size, size + 1]);
+  const sizes = [0, 1, 2, ...edges, 2 * MIB, ...Array.from({ length: 8 }, () => below(2 * MIB))];
+  for (const size of sizes) {
+    const contents = new Contents();
+    const bytes = noise(size);
+    const hash = contents.add(bytes);
+    t.equal(hash, sha256(bytes));
+    t.ok(getContent(contents, hash).equals(bytes), `${size} bytes`);
+    for (let round = 0; round < 10; round++) {
+      const offset = below(size + 10);
+      const length = below(round < 5 ? 300 : size + 10);
+      const range = getContentRange(contents, hash, { offset, length });
+      if (!range.equals(bytes.subarray(offset, offset + length))) t.fail(`${length} bytes from ${offset} of ${size}`);
+    }
+  }
+});
+
+t.test("runs of equal bytes, in which no cut is found, are cut all the same", async (t) => {
+  const contents = new Contents();
+  for (const size of [INLINE_BYTES + 1, 100 * KIB, 2 * MIB]) {
+    const bytes = Buffer.alloc(size, "a");
+    t.ok(getContent(contents, contents.add(bytes)).equals(bytes));
+  }
+  t.ok(contents.bytes < 600 * KIB, `${contents.bytes} bytes are stored: equal pieces once`);
+});
+
+t.test("what is stored does not depend on the pieces in which it was written", async (t) => {
+  const bytes = noise(MIB + 300 * KIB);
+  const whole = new Contents();
+  whole.add(bytes);
+  const pieces = new Contents();
+  const writer = new ContentWriter();
+  for (let at = 0; at < bytes.length;) {
+    const piece = bytes.subarray(at, at + 1 + below(below(10) === 0 ? 200 * KIB : 5000));
+    writer.append(piece);
+    at += piece.length;
+  }
+  putContent(pieces, writer.finish());
+  t.strictSame([...pieces.values.keys()].sort(), [...whole.values.keys()].sort());
+});
+
+t.test("a writer can be read anywhere while it is written", async (t) => {
+  const bytes = noise(200 * KIB);
+  const writer = new ContentWriter();
+  for (let at = 0; at < bytes.length; at += 3333) {
+    writer.append(bytes.subarray(at, at + 3333));
+    const offset = below(writer.size);
+    const length = below(20_000);
+    const read = writer.read(offset, length, () => Buffer.alloc(0));
+    const wanted = bytes.subarray(offset, Math.min(offset + length, writer.size));
+    if (!read.equals(wanted)) t.fail(`${length} bytes from ${offset} of ${writer.size}`);
+  }
+  t.equal(writer.size, bytes.length);
+});
+
+t.test("after an edit only what is near it is stored again", async (t) => {
+  for (const size of [100 * KIB, 700 * KIB, 2 * MIB]) {
+    const contents = new Contents();
+    let bytes = noise(size);
+    contents.add(bytes);
+    let added = 0;
+    const rounds = 12;
+    for (let round = 0; round < rounds; round++) {
+      bytes = edited(bytes);
+      const before = contents.bytes;
+      const hash = contents.add(bytes);
+      added += contents.bytes - before;
+      t.ok(getContent(contents, hash).equals(bytes));
+    }
+    // A few chunks of 4 or 64 KiB each, and the list of all chunks, which has 40 bytes for each of them.
+    const average = Math.round(added / rounds);
+    const limit = (size < MIB ? 16 * KIB : 400 * KIB) + (size / (4 * KIB)) * 40;
+    t.ok(average < limit, `${average} of ${size} bytes for an edit; at most ${limit}`);
+  }
+});
+
+/** The bytes with a few of them inserted, removed or changed in one place. */
+function edited(bytes: Buffer): Buffer {
+  const at = below(bytes.length);
+  const inserted = noise(below(400));
+  return Buffer.concat([bytes.subarray(0, at), inserted, bytes.subarray(at + below(400))]);
+}
+
+t.test("content goes on from what is stored as if it had been written at once", async (t) => {
+  for (const size of [0, 10, INLINE_BYTES, INLINE_BYTES + 1, 100 * KIB, MIB + 100 * KIB]) {
+    const contents = new Contents();
+    let bytes = noise(size);
+    let hash = contents.add(bytes);
+    for (const more of [1, 100, 5000, 30_000, 100]) {
+      const writer = ContentWriter.resume(openContent(contents, hash));
+      const end = noise(more);
+      writer.append(end);
+      bytes = Buffer.concat([bytes, end]);
+      const content = writer.finish();
+      t.equal(content.size, bytes.length);
+      t.equal(content.hash, sha256(bytes));
+      putContent(contents, content);
+      hash = content.hash;
+      t.ok(getContent(contents, hash).equals(bytes), `${more} bytes after ${bytes.length - more}`);
+      const offset = below(bytes.length);
+      t.ok(getContentRange(contents, hash, { offset, length: 9000 }).equals(bytes.subarray(offset, offset + 9000)));
+    }
+  }
+});
+
+t.test("100 bytes more in a log of 100 KiB add a few KiB of history", async (t) => {
+  const { store, kv } = await storeFixture(t);
+  const files = new StoreFiles(store);
+  const size = async (): Promise<number> => (await stored(kv, "c")).reduce((sum, { value }) => sum + value.length, 0);
+  let log = noise(100 * KIB);
+  files.write("/log", log);
+  const [before, counted] = [await size(), store.usage().historyBytes];
+  const appends = 60;
+  for (let count = 0; count < appends; count++) {
+    log = Buffer.concat([log, noise(100)]);
+    files.write("/log", log);
+  }
+  const added = Math.round(((await size()) - before) / appends);
+  t.ok(added < 10 * KIB, `${added} bytes each`);
+  t.ok(store.usage().historyBytes - counted < appends * 16 * KIB, "as the counter of history says, roughly");
+  t.ok(files.read("/log").equals(log));
+});
+
+t.test("a piece of one content that is a content by itself can be read as either, whichever came first", async (t) => {
+  const big = noise(2 * MIB);
+  const { chunks } = finishedContent(big);
+  const pieces = chunks.flatMap((chunk) => (chunk.bytes === null ? [] : [Buffer.from(chunk.bytes)]));
+  t.ok(pieces.some((piece) => piece.length > 16 * KIB), "also pieces that are cut smaller when they stand alone"); // prettier-ignore
+  for (const bigFirst of [true, false]) {
+    const contents = new Contents();
+    if (bigFirst) contents.add(big);
+    const hashes = pieces.map((piece) => contents.add(piece));
+    const hash = contents.add(big);
+    t.ok(getContent(contents, hash).equals(big));
+    t.ok(hashes.every((piece, index) => getContent(contents, piece).equals(pieces[index] ?? Buffer.alloc(0))));
+    const at = below(big.length - 5000);
+    t.ok(getContentRange(contents, hash, { offset: at, length: 5000 }).equals(big.subarray(at, at + 5000)));
+  }
+});
+
+t.test("content of which a piece is missing is damaged, never shorter", async (t) => {
+  const contents = new Contents();
+  const hash = contents.add(noise(60 * KIB));
+  for (const [key, value] of [...contents.values]) {
+    contents.values.delete(key);
+    t.throws(() => getContent(contents, hash), { code: "damaged" });
+    contents.values.set(key, value);
+  }
+  t.throws(() => getContent(contents, sha256(Buffer.from("never put"))), { code: "damaged" });
+});
+
+t.test("no key of the database is a plain digest or holds a name", async (t) => {
+  const { store, kv } = await storeFixture(t);
+  const files = new StoreFiles(store);
+  const bytes = noise(100 * KIB);
+  files.mkdir("/secret-directory");
+  files.write("/secret-directory/secret-name", bytes);
+  const keys: Key[] = [];
+  for await (const page of spaceOf(kv).scan({ gte: "", lt: "\xff" })) keys.push(...page.map(({ key }) => key));
+  const digests = finishedContent(bytes).chunks.map((chunk) => chunk.hash.slice(0, 8));
+  const plain = [sha256(bytes).slice(0, 8), ...digests, "secret", "s-1", "scout"];
+  t.ok(keys.length > 30);
+  t.strictSame(keys.filter((key) => plain.some((text) => key.includes(text))), []); // prettier-ignore
+});
