@@ -10,7 +10,8 @@ import { encodeCheckpoint } from "./checkpoint.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { LevelBatch, LevelDb } from "./leveldb.ts";
 import { OWN_SPACE, physicalKey } from "./key.ts";
-import type { Batch, Key, Range, Sealer } from "./kv.ts";
+import type { Batch } from "./batch.ts";
+import type { Key, Range, Sealer } from "./kv.ts";
 import type { Change } from "./overlay.ts";
 import { Overlay } from "./overlay.ts";
 import type { OnPoint } from "./points.ts";
@@ -26,8 +27,6 @@ const MIB = 1024 * 1024;
 const QUIET = 100;
 /** Milliseconds after which changes are applied although more keep coming: bounds the replay at the next start. */
 const MAX_AGE = 5000;
-/** Bytes of changes that are applied without waiting for quiet. */
-const EAGER = 8 * MIB;
 /** Operations and bytes per LevelDB batch. */
 const BATCH_OPERATIONS = 1000;
 const BATCH_BYTES = 2 * MIB;
@@ -43,6 +42,8 @@ const EMPTY = Buffer.alloc(0);
 export interface ApplierOptions {
   readonly db: LevelDb;
   readonly clock: Clock;
+  /** Bytes of changes that are applied without waiting for quiet. */
+  readonly eager: number;
   readonly log: Logger;
   readonly onPoint: OnPoint;
   readonly sealerOf: (space: number) => Sealer;
@@ -100,7 +101,7 @@ export class Applier {
   /** Applies soon what there is to apply. No timer lives while there is nothing. */
   wake(): void {
     if (this.#running !== null || this.#stopped || !this.#active.touched) return;
-    if (this.#active.cost >= EAGER) this.#start();
+    if (this.#active.cost >= this.#options.eager) this.#start();
     else if (this.#timer === null) this.#wait(this.#options.clock.monotonic() + MAX_AGE);
   }
 
@@ -187,7 +188,10 @@ export class Applier {
         await this.#fail(error);
       }
       // Less than this is left to gather again, unless somebody waits for it.
-    } while (!this.#stopped && (this.#applying !== null || this.#active.cost >= EAGER || this.#waiters.length > 0));
+    } while (
+      !this.#stopped &&
+      (this.#applying !== null || this.#active.cost >= this.#options.eager || this.#waiters.length > 0)
+    );
   }
 
   async #apply(overlay: Overlay): Promise<void> {

@@ -3,6 +3,8 @@
  * Implemented by LevelDB behind a redo log (`level.ts`) and in memory (`memory.ts`, for tests).
  */
 
+import type { Batch } from "./batch.ts";
+
 /** Bytes, one per char code (a latin1 string), so that keys concatenate, compare and hash at string speed. */
 export type Key = string;
 
@@ -44,12 +46,6 @@ export interface Origin {
 
 /** How long (ms) a deferred batch waits at most for a commit to go with. */
 export const DEFER_MS = 20;
-
-/**
- * An atomic set of writes. A `null` value deletes; an empty value is stored without a seal (index entries).
- * Values are kept, not copied: they must not be modified once given to {@link Space.commit}.
- */
-export type Batch = ReadonlyMap<Key, Uint8Array | null>;
 
 /** One contiguous key range with its own sealer: the catalogue, or one store. Keys given here have no prefix. */
 export interface Space {

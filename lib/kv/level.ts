@@ -13,7 +13,8 @@ import { fullError, systemDisk } from "./disk.ts";
 import type { Format } from "./format.ts";
 import { FORMAT, readFormat, upgradeFormat, writeFormat } from "./format.ts";
 import { MAX_SPACE, OWN_SPACE, physicalKey, spaceStart } from "./key.ts";
-import type { Batch, Entry, Key, Kv, Origin, Range, Sealer, Space } from "./kv.ts";
+import { Batch } from "./batch.ts";
+import type { Entry, Key, Kv, Origin, Range, Sealer, Space } from "./kv.ts";
 import { DATABASE_DIR, REDO_DIR } from "./layout.ts";
 import { LevelDb } from "./leveldb.ts";
 import type { OnPoint } from "./points.ts";
@@ -113,7 +114,10 @@ class LevelKv implements Kv {
   readonly #sealers = new Map<number, Sealer>();
   readonly #withheld: Map<number, Withheld>;
   readonly #destroyed = new Set<number>();
-  readonly #deferred = new Deferred((space) => this.#recordDeferred(space));
+  readonly #deferred = new Deferred(
+    (space) => this.#recordDeferred(space),
+    (error) => this.#log.warn("redo log: a change cannot be recorded yet", { error: String(error) }),
+  );
   #relieved: { readonly promise: Promise<void>; readonly resolve: () => void } | null = null;
   #closing: Promise<void> | null = null;
 
@@ -128,6 +132,7 @@ class LevelKv implements Kv {
     for (const [space, sealer] of replay.sealers) if (sealer !== null) this.#sealers.set(space, sealer);
     const options = {
       ...{ db, clock, log, onPoint },
+      eager: bounds.soft / 2,
       sealerOf: (space: number) => this.#sealerOf(space),
       checkpoint: (seq: number) => ({ applied: seq, newestFile: redo.durableFile, withheld: new Map(this.#withheld) }),
       release: (written: Checkpoint) => redo.release(written),
@@ -233,11 +238,11 @@ class LevelKv implements Kv {
     this.check(space);
     if (change.batch.size === 0 && change.origin === undefined) return;
     if (this.#applier.unapplied >= this.#bounds.hard) throw this.#overfull();
-    const batch = this.#deferred.with(space, change.batch);
-    const seq = this.#redo.append(space, sealer, { batch, origin: change.origin });
-    this.#deferred.done(space);
-    this.#onPoint("appended");
-    this.#applier.put(space, batch, seq);
+    this.#deferred.join(space, change.batch, (batch) => {
+      const seq = this.#redo.append(space, sealer, { batch, origin: change.origin });
+      this.#onPoint("appended");
+      this.#applier.put(space, batch, seq);
+    });
   }
 
   defer(space: number, batch: Batch): void {
@@ -246,18 +251,16 @@ class LevelKv implements Kv {
   }
 
   #recordDeferred(space: number): void {
-    try {
-      this.commit(space, this.#sealerOf(space), { batch: this.#deferred.with(space, new Map()), origin: undefined });
-    } catch (error) {
-      this.#log.warn("redo log: a change cannot be recorded yet", { error: String(error) });
-    }
+    this.#deferred.join(space, new Batch(), (batch) => {
+      this.#applier.put(space, batch, this.#redo.append(space, this.#sealerOf(space), { batch, origin: undefined }));
+    });
   }
 
   async destroy(space: number): Promise<void> {
     this.check(OWN_SPACE);
     this.#destroyed.add(space);
     this.#withheld.delete(space);
-    this.#deferred.done(space);
+    this.#deferred.drop(space);
     this.#applier.drop(space);
     // From here on no record of the space can be written; when the files so far are applied, they are unlinked.
     this.#redo.rotate();
@@ -286,8 +289,9 @@ class LevelKv implements Kv {
   }
 
   async #close(): Promise<void> {
-    this.#deferred.record();
     try {
+      this.#deferred.stop();
+      this.#deferred.record();
       await this.#applier.drain();
     } catch (error) {
       // Nothing is lost: the redo log has it, and the next start applies it.

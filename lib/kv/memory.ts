@@ -1,7 +1,8 @@
 /** The key-value store in memory, for tests: same semantics, nothing durable, values not sealed. */
 import { MemfsError } from "../errors.ts";
 import { MAX_SPACE } from "./key.ts";
-import type { Batch, Entry, Key, Kv, Range, Sealer, Space } from "./kv.ts";
+import type { Batch } from "./batch.ts";
+import type { Entry, Key, Kv, Range, Sealer, Space } from "./kv.ts";
 import { PAGE_SIZE } from "./scan.ts";
 
 /** A new, empty database. */
@@ -79,7 +80,7 @@ class MemorySpace implements Space {
 
   commit(batch: Batch): void {
     this.#check();
-    for (const key of batch.keys()) {
+    for (const key of batch.keys) {
       // A char above 255 is not a byte; on disk it would silently become another key.
       if (Buffer.from(key, "latin1").toString("latin1") !== key) throw new TypeError("a key must be a latin1 string");
     }

@@ -1,5 +1,6 @@
 /** Committed values that LevelDB has not taken yet, plain, by space. A `null` is a deletion. */
-import type { Batch, Key, Range } from "./kv.ts";
+import type { Batch } from "./batch.ts";
+import type { Key, Range } from "./kv.ts";
 import { Slab } from "./slab.ts";
 
 /** What an operation costs in memory and in the log beside its key and value; bytes, roughly. */
@@ -38,13 +39,12 @@ export class Overlay {
   put(space: number, batch: Batch, seq: number): void {
     let values = this.#spaces.get(space);
     if (values === undefined) this.#spaces.set(space, (values = new Map<Key, Buffer | null>()));
-    let cost = 0;
-    for (const [key, value] of batch) {
-      cost += OPERATION_COST + key.length;
-      if (value !== null) cost += value.length;
-      values.set(key, value === null ? null : this.#slab.keep(value));
+    const { keys, bytes } = batch;
+    const kept = this.#slab.keep(bytes);
+    for (let operation = 0; operation < keys.length; operation++) {
+      values.set(keys[operation] ?? "", batch.valueIn(kept, operation));
     }
-    this.#cost += cost;
+    this.#cost += bytes.length + OPERATION_COST * keys.length;
     this.touch(seq);
   }
 

@@ -10,11 +10,12 @@
  * 10 u16 0                            44 u32 number of operations
  * 12 u32 space                        48 payload
  * ```
- * An operation is u32 key length, u32 value length (all ones: delete), key, value. All integers are big-endian.
+ * The operations are those of `batch.ts`. All integers are big-endian.
  */
 import { crc32 } from "node:zlib";
 import { MemfsError } from "../errors.ts";
-import type { Batch, Key, Origin, Sealer } from "./kv.ts";
+import { Batch, DELETE, OPERATION_HEADER_SIZE } from "./batch.ts";
+import type { Origin, Sealer } from "./kv.ts";
 
 export const RECORD_HEADER_SIZE = 48;
 /** Format written into each record; a reader knows all up to it. */
@@ -31,8 +32,6 @@ const AT_UNIQUE = 32;
 const AT_REPLY = 40;
 const AT_OPERATIONS = 44;
 
-const OPERATION_HEADER_SIZE = 8;
-const DELETE = 0xffff_ffff;
 const TWO_32 = 0x1_0000_0000;
 /** Buffers kept between commits; larger ones, of rare large commits, are given back. */
 const KEPT_BUFFER = 256 * 1024;
@@ -70,13 +69,12 @@ export function readUint64(buffer: Buffer, offset: number): number {
 
 /** Builds records in buffers of its own, so that a commit leaves no garbage but the sealed payload. */
 export class RecordEncoder {
-  #plain: Buffer = Buffer.allocUnsafeSlow(KEPT_BUFFER);
   #record: Buffer = Buffer.allocUnsafeSlow(KEPT_BUFFER);
 
   /** The record's bytes, valid until the next call. @throws MemfsError `too_large` */
   encode(input: RecordInput): Buffer {
     const reply = input.origin?.reply;
-    const plain = this.#encodePayload(input.batch, reply);
+    const plain = this.#payload(input.batch, reply);
     this.#record = resized(this.#record, RECORD_HEADER_SIZE + plain.length + 64);
     const header = this.#record;
     header[AT_FORMAT] = RECORD_FORMAT;
@@ -103,29 +101,16 @@ export class RecordEncoder {
     return record;
   }
 
-  #encodePayload(batch: Batch, reply: Uint8Array | undefined): Buffer {
-    let size = reply?.length ?? 0;
-    for (const [key, value] of batch) size += OPERATION_HEADER_SIZE + key.length + (value?.length ?? 0);
-    if (size > MAX_PAYLOAD) {
-      throw new MemfsError("too_large", `a commit of ${size} bytes is too large; the limit is ${MAX_PAYLOAD}`);
+  /** The reply, which most records do not have, and the operations. */
+  #payload(batch: Batch, reply: Uint8Array | undefined): Buffer {
+    const payload = reply === undefined || reply.length === 0 ? batch.bytes : Buffer.concat([reply, batch.bytes]);
+    if (payload.length > MAX_PAYLOAD) {
+      throw new MemfsError(
+        "too_large",
+        `a commit of ${payload.length} bytes is too large; the limit is ${MAX_PAYLOAD}`,
+      );
     }
-    const plain = (this.#plain = resized(this.#plain, size));
-    let at = 0;
-    if (reply !== undefined) {
-      plain.set(reply, 0);
-      at = reply.length;
-    }
-    for (const [key, value] of batch) {
-      plain.writeUInt32BE(key.length, at);
-      plain.writeUInt32BE(value === null ? DELETE : value.length, at + 4);
-      at += OPERATION_HEADER_SIZE;
-      at += plain.write(key, at, "latin1");
-      if (value !== null) {
-        plain.set(value, at);
-        at += value.length;
-      }
-    }
-    return plain.subarray(0, size);
+    return payload;
   }
 }
 
@@ -160,7 +145,7 @@ export function readRecord(bytes: Buffer, offset: number, salt: number): RedoRec
 /** What a record says, opened. @throws MemfsError `damaged` when the seal or the framing of the operations is broken. */
 export function openRecord(record: RedoRecord, sealer: Sealer): { readonly reply: Buffer; readonly batch: Batch } {
   const plain = sealer.open(record.context, record.payload);
-  const batch = new Map<Key, Buffer | null>();
+  const batch = new Batch();
   let at = record.replyLength;
   for (let i = 0; i < record.operations; i++) {
     if (at + OPERATION_HEADER_SIZE > plain.length) throw badFraming(record);
@@ -169,7 +154,7 @@ export function openRecord(record: RedoRecord, sealer: Sealer): { readonly reply
     const end = valueLength === DELETE ? keyEnd : keyEnd + valueLength;
     if (end > plain.length) throw badFraming(record);
     const key = plain.toString("latin1", at + OPERATION_HEADER_SIZE, keyEnd);
-    batch.set(key, valueLength === DELETE ? null : plain.subarray(keyEnd, end));
+    batch.put(key, valueLength === DELETE ? null : plain.subarray(keyEnd, end));
     at = end;
   }
   if (at !== plain.length) throw badFraming(record);

@@ -3,6 +3,7 @@
 import type { Clock } from "../clock.ts";
 import { MemfsError } from "../errors.ts";
 import { formatId, type IdSource } from "../id.ts";
+import { Batch } from "../kv/batch.ts";
 import type { Kv, Space } from "../kv/kv.ts";
 import { type CatalogueRecord, decodeCatalogueRecord, encodeCatalogueRecord } from "./catalogue-record.ts";
 import { Writer, Reader } from "./codec.ts";
@@ -179,7 +180,7 @@ export class Catalogue {
   async remove(id: string): Promise<void> {
     const record = this.#record(id);
     const keys = this.#options.keyring.load(record.space);
-    this.#space.commit(new Map([["s" + record.uid, null]]));
+    this.#space.commit(Batch.from([["s" + record.uid, null]]));
     this.#records.delete(id);
     this.#open.delete(id);
     await this.#options.kv.sync();
@@ -205,12 +206,12 @@ export class Catalogue {
   #takeSpace(): number {
     const stored = this.#space.get(NEXT_SPACE_KEY);
     const space = stored === undefined ? CATALOGUE_SPACE + 1 : new Reader(stored).varint();
-    this.#space.commit(new Map([[NEXT_SPACE_KEY, new Writer().varint(space + 1).take()]]));
+    this.#space.commit(Batch.from([[NEXT_SPACE_KEY, new Writer().varint(space + 1).take()]]));
     return space;
   }
 
   #put(record: CatalogueRecord): void {
-    this.#space.commit(new Map([["s" + record.uid, encodeCatalogueRecord(record)]]));
+    this.#space.commit(Batch.from([["s" + record.uid, encodeCatalogueRecord(record)]]));
     this.#remember(record);
   }
 

@@ -2,10 +2,14 @@
 
 import type { Hash } from "./hash.ts";
 
-/** A piece of content under its own digest. */
-export interface Chunk {
+/** Content, or a piece of it, under its digest. */
+export interface ContentReference {
   readonly hash: Hash;
   readonly length: number;
+}
+
+/** A piece of content. */
+export interface Chunk extends ContentReference {
   /** Null when the store has it already. */
   readonly bytes: Buffer | null;
 }
@@ -14,16 +18,19 @@ export interface Chunk {
 export interface FinishedContent {
   readonly hash: Hash;
   readonly size: number;
-  /** Chunks that the store may not have yet; the last one is the end of the content. */
+  /** Chunks that the store may not have yet. */
   readonly chunks: readonly Chunk[];
   /** How the content is put together; null when it is one chunk or empty. */
   readonly manifest: Buffer | null;
+  /** It only adds a few bytes to content that the store has. */
+  readonly extends: boolean;
 }
 
 /** Content that the store has already. */
 export interface StoredContent {
-  readonly size: number;
-  /** Null for content stored as one value. */
-  readonly chunks: readonly Chunk[] | null;
+  /** Its chunks from the start; null for content stored as one value. What follows them is not cut yet. */
+  readonly chunks: readonly ContentReference[] | null;
+  /** What a few more bytes can be added to without storing anything of it again. */
+  readonly extendable: ContentReference | null;
   read(): Buffer;
 }

@@ -3,6 +3,9 @@
 import { MemfsError } from "../errors.ts";
 
 const INITIAL_BYTES = 256;
+const MAX_INT32 = 2 ** 31;
+/** Strings up to this length are written faster by a loop than by a call into native code. */
+const SHORT = 64;
 
 /** Appends fields to a buffer that is reused: {@link take} copies the result out. One record at a time. */
 export class Writer {
@@ -30,11 +33,17 @@ export class Writer {
   varint(value: number): this {
     this.#reserve(8);
     let rest = value;
-    while (rest >= 128) {
+    while (rest >= MAX_INT32) {
       this.#buffer[this.#length++] = (rest % 128) | 128;
       rest = Math.floor(rest / 128);
     }
-    this.#buffer[this.#length++] = rest;
+    // From here on integer operations do, which are many times faster.
+    let bits = rest | 0;
+    while (bits >= 128) {
+      this.#buffer[this.#length++] = (bits & 127) | 128;
+      bits >>>= 7;
+    }
+    this.#buffer[this.#length++] = bits;
     return this;
   }
 
@@ -53,8 +62,11 @@ export class Writer {
 
   /** A latin1 string (bytes) of known length: an id or a digest. */
   fixed(bytes: string): this {
-    this.#reserve(bytes.length);
-    this.#length += this.#buffer.write(bytes, this.#length, "latin1");
+    const { length } = bytes;
+    this.#reserve(length);
+    if (length > SHORT) this.#buffer.write(bytes, this.#length, "latin1");
+    else for (let index = 0; index < length; index++) this.#buffer[this.#length + index] = bytes.charCodeAt(index);
+    this.#length += length;
     return this;
   }
 

@@ -6,28 +6,34 @@
 import { createHash, type Hash as RunningHash } from "node:crypto";
 import { Chunker } from "./chunker.ts";
 import { type Hash, sha256 } from "./hash.ts";
-import type { Chunk, FinishedContent, StoredContent } from "./chunk.ts";
-import { ManifestWriter } from "./manifest.ts";
+import type { Chunk, ContentReference, FinishedContent, StoredContent } from "./chunk.ts";
+import { encodeExtension, ManifestWriter } from "./manifest.ts";
 
 /** Content up to this many bytes is stored as one value. */
 export const INLINE_BYTES = 8 * 1024;
+/** Up to this many added bytes are stored with a reference to what they were added to. */
+const EXTENSION_BYTES = 2 * 1024;
+
+const NOTHING = Buffer.alloc(0);
 
 export class ContentWriter {
   #size = 0;
   /** All bytes while they are few; null after that. */
-  #small: Buffer | null = Buffer.alloc(0);
+  #small: Buffer | null = NOTHING;
   readonly #chunks: Chunk[] = [];
   readonly #starts: number[] = [];
-  /** The manifest of the chunks so far: it only grows, so that appending to a long log does not write it anew. */
+  /** Made anew for each chunk it would cost more than the rest of an append to a long log. */
   #manifest: ManifestWriter | null = null;
   #chunker: Chunker | null = null;
   #running: RunningHash | null = null;
+  /** What the store has of it, stored for itself and not as an extension. */
+  #extendable: ContentReference | null = null;
 
   get size(): number {
     return this.#size;
   }
 
-  /** Goes on from stored content: its last chunk is cut anew, the others stay. */
+  /** Goes on from stored content: what follows its last chunk is cut anew. */
   static resume(stored: StoredContent): ContentWriter {
     const writer = new ContentWriter();
     const bytes = stored.read();
@@ -35,19 +41,21 @@ export class ContentWriter {
       writer.append(bytes);
       return writer;
     }
-    const kept = stored.chunks.slice(0, -1);
-    const start = kept.reduce((sum, chunk) => sum + chunk.length, 0);
+    const start = stored.chunks.reduce((sum, chunk) => sum + chunk.length, 0);
     writer.#small = null;
     writer.#size = start;
-    for (const chunk of kept) writer.#keep({ ...chunk, bytes: null });
+    for (const { hash, length } of stored.chunks) writer.#keep({ hash, length, bytes: null });
     writer.#running = createHash("sha256").update(bytes.subarray(0, start));
     writer.#chunker = new Chunker(start);
     writer.#appendLarge(bytes.subarray(start));
+    writer.#extendable = stored.extendable;
     return writer;
   }
 
-  /** Everything in it is stored now: its bytes need not be kept. */
-  stored(): void {
+  /** What was finished is stored now: its bytes need not be kept. */
+  stored(finished: FinishedContent): void {
+    if (finished.extends || this.#small !== null) return;
+    this.#extendable = { hash: finished.hash, length: finished.size };
     for (let index = this.#chunks.length - 1; index >= 0; index--) {
       const chunk = this.#chunks[index];
       if (chunk === undefined || chunk.bytes === null) break;
@@ -94,13 +102,20 @@ export class ContentWriter {
   finish(): FinishedContent {
     if (this.#small !== null) return inlineContent(this.#small);
     const hash = this.#running?.copy().digest("binary") ?? "";
-    const chunks = this.#unstored();
-    const tail = this.#chunker?.tail ?? Buffer.alloc(0);
-    const last: Chunk | null =
-      tail.length === 0 ? null : { hash: sha256(tail), length: tail.length, bytes: Buffer.from(tail) };
-    if (last !== null) chunks.push(last);
-    const isOne = this.#chunks.length + (last === null ? 0 : 1) === 1;
-    return { hash, size: this.#size, chunks, manifest: isOne ? null : (this.#manifest?.finish(last) ?? null) };
+    const base = this.#extendable;
+    if (base !== null && this.#size - base.length <= EXTENSION_BYTES) return this.#extension(hash, base);
+    const end = this.#chunker?.tail ?? NOTHING;
+    // One chunk is stored under the digest of the whole already.
+    const isOneChunk = this.#chunks.length === 1 && end.length === 0;
+    const manifest = isOneChunk ? null : (this.#manifest ?? new ManifestWriter()).finish(end);
+    return { hash, size: this.#size, chunks: this.#unstored(), manifest, extends: false };
+  }
+
+  #extension(hash: Hash, base: ContentReference): FinishedContent {
+    const added = this.read(base.length, this.#size - base.length, () => {
+      throw new RangeError("bytes added to stored content are kept until they are stored");
+    });
+    return { hash, size: this.#size, chunks: [], manifest: encodeExtension(base, added), extends: true };
   }
 
   #unstored(): Chunk[] {
@@ -112,7 +127,7 @@ export class ContentWriter {
   /** Bytes of what was appended. `stored` reads a chunk that the store has. */
   read(offset: number, length: number, stored: (chunk: Hash) => Buffer): Buffer {
     const end = Math.min(offset + length, this.#size);
-    if (offset >= end) return Buffer.alloc(0);
+    if (offset >= end) return NOTHING;
     if (this.#small !== null) return this.#small.subarray(offset, end);
     const parts: Buffer[] = [];
     for (let index = this.#chunkAt(offset); index < this.#chunks.length; index++) {
@@ -122,7 +137,7 @@ export class ContentWriter {
       const bytes = chunk.bytes ?? stored(chunk.hash);
       parts.push(bytes.subarray(Math.max(0, offset - start), end - start));
     }
-    const tail = this.#chunker?.tail ?? Buffer.alloc(0);
+    const tail = this.#chunker?.tail ?? NOTHING;
     const tailStart = this.#size - tail.length;
     if (end > tailStart) parts.push(tail.subarray(Math.max(0, offset - tailStart), end - tailStart));
     return Buffer.concat(parts);
@@ -145,7 +160,7 @@ export class ContentWriter {
 function inlineContent(bytes: Buffer): FinishedContent {
   const hash = sha256(bytes);
   const chunks = bytes.length === 0 ? [] : [{ hash, length: bytes.length, bytes }];
-  return { hash, size: bytes.length, chunks, manifest: null };
+  return { hash, size: bytes.length, chunks, manifest: null, extends: false };
 }
 
 /** Content that is there as a whole. */

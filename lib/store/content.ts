@@ -1,15 +1,14 @@
 /**
- * Content by digest. Up to 8 KiB one value; larger content is a manifest of chunks. Equal bytes are stored once.
- * A manifest names chunks by digest, and a chunk may be stored as a manifest itself (when its bytes are also some
- * content of their own): reading resolves either.
+ * Content by digest. Up to 8 KiB one value; larger content is a manifest. Equal bytes are stored once.
+ * A manifest refers to content by digest, and what it refers to may be stored as a manifest itself: reading resolves
+ * either.
  */
 
 import { MemfsError } from "../errors.ts";
 import type { Key } from "../kv/kv.ts";
 import type { Chunk, FinishedContent, StoredContent } from "./chunk.ts";
 import { EMPTY_HASH, type Hash, hex } from "./hash.ts";
-import { encodeRaw, HEADER_BYTES, RAW, readManifest } from "./manifest.ts";
-import { openRecord } from "./record.ts";
+import { decodeContent, encodeRaw, type Manifest } from "./manifest.ts";
 
 /** What content needs of a store: where a digest is kept, and reading. */
 export interface ContentSource {
@@ -29,12 +28,11 @@ export interface ContentTarget extends ContentSource {
  */
 export function putContent(target: ContentTarget, content: FinishedContent): number {
   let added = 0;
-  const last = content.chunks.length - 1;
-  content.chunks.forEach((chunk, index) => {
-    if (chunk.bytes !== null) added += putChunk(target, chunk, { ask: index < last });
-  });
-  if (content.manifest !== null) target.put(target.keyOfContent(content.hash), content.manifest);
-  return added;
+  const ask = content.manifest !== null;
+  for (const chunk of content.chunks) added += putChunk(target, chunk, { ask });
+  if (content.manifest === null) return added;
+  target.put(target.keyOfContent(content.hash), content.manifest);
+  return added + content.manifest.length;
 }
 
 function putChunk(target: ContentTarget, chunk: Chunk, { ask }: { ask: boolean }): number {
@@ -44,19 +42,28 @@ function putChunk(target: ContentTarget, chunk: Chunk, { ask }: { ask: boolean }
   return chunk.length;
 }
 
-/** @throws MemfsError `damaged` when the content, or a chunk of it, is missing or altered */
+/** @throws MemfsError `damaged` when the content, or a part of it, is missing or altered */
 export function getContent(source: ContentSource, hash: Hash): Buffer {
   const stored = fetch(source, hash);
   if (Buffer.isBuffer(stored)) return stored;
-  return Buffer.concat(stored.map((chunk) => getContent(source, chunk.hash)));
+  return Buffer.concat([...stored.references.map((part) => getContent(source, part.hash)), stored.end]);
 }
 
 /** How stored content is made up, to go on from it. @throws MemfsError `damaged` */
 export function openContent(source: ContentSource, hash: Hash): StoredContent {
+  const read = (): Buffer => getContent(source, hash);
   const stored = fetch(source, hash);
-  if (Buffer.isBuffer(stored)) return { size: stored.length, chunks: null, read: () => stored };
-  const size = stored.reduce((sum, chunk) => sum + chunk.length, 0);
-  return { size, chunks: stored, read: () => getContent(source, hash) };
+  if (Buffer.isBuffer(stored)) return { chunks: null, extendable: null, read: () => stored };
+  const [first, ...others] = stored.references;
+  const base = first === undefined || others.length > 0 ? null : fetch(source, first.hash);
+  if (first !== undefined && base !== null && !Buffer.isBuffer(base)) {
+    return { chunks: base.references, extendable: first, read };
+  }
+  return { chunks: stored.references, extendable: { hash, length: sizeOf(stored) }, read };
+}
+
+function sizeOf({ references, end }: Manifest): number {
+  return references.reduce((sum, part) => sum + part.length, end.length);
 }
 
 export interface ByteRange {
@@ -70,22 +77,21 @@ export function getContentRange(source: ContentSource, hash: Hash, { offset, len
   if (Buffer.isBuffer(stored)) return stored.subarray(offset, offset + length);
   const parts: Buffer[] = [];
   let start = 0;
-  for (const chunk of stored) {
-    const end = start + chunk.length;
+  for (const part of stored.references) {
     if (start >= offset + length) break;
-    if (end > offset) {
-      const bytes = getContent(source, chunk.hash);
-      parts.push(bytes.subarray(Math.max(0, offset - start), Math.min(chunk.length, offset + length - start)));
+    const from = Math.max(0, offset - start);
+    if (from < part.length) {
+      parts.push(getContentRange(source, part.hash, { offset: from, length: offset + length - start - from }));
     }
-    start = end;
+    start += part.length;
   }
-  return Buffer.concat(parts);
+  if (start < offset + length) parts.push(stored.end.subarray(Math.max(0, offset - start), offset + length - start));
+  return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
 }
 
-function fetch(source: ContentSource, hash: Hash): Buffer | Chunk[] {
+function fetch(source: ContentSource, hash: Hash): Buffer | Manifest {
   if (hash === EMPTY_HASH) return Buffer.alloc(0);
   const stored = source.get(source.keyOfContent(hash));
   if (stored === undefined) throw new MemfsError("damaged", `content ${hex(hash).slice(0, 16)}… is missing`);
-  const kind = openRecord(stored).u8();
-  return kind === RAW ? stored.subarray(HEADER_BYTES) : readManifest(stored);
+  return decodeContent(stored);
 }

@@ -14,8 +14,7 @@
  * | `v` memory n                         | version |
  * | `j` seq                              | journal entry |
  * | `c` HMAC(hash)                       | content, chunk or manifest |
- * | `r` HMAC(hash) memory n              | empty: the version refers to the content |
- * | `i` version id                       | memory and n |
+ *  * | `i` version id                       | memory and n |
  * | `p` HMAC(path) seq memory            | empty: the memory came to the path at that seq |
  * | `a` HMAC(session or agent) seq       | empty: a run of entries by a session or an agent starts at that seq |
  * | `o` node                             | empty: a node without names, kept while something refers to it |
@@ -71,7 +70,6 @@ export const memoryKey = (memory: Uid): Key => "m" + memory;
 export const versionKey = (memory: Uid, n: number): Key => "v" + memory + u32(n);
 export const journalKey = (seq: number): Key => "j" + u48(seq);
 export const contentKey = (hash: Tag): Key => "c" + hash;
-export const referenceKey = (hash: Tag, memory: Uid, n: number): Key => "r" + hash + memory + u32(n);
 export const versionIdKey = (version: Uid): Key => "i" + version;
 export const pathKey = (path: Tag, seq: number, memory: Uid): Key => "p" + path + u48(seq) + memory;
 export const actorKey = (actor: Tag, seq: number): Key => "a" + actor + u48(seq);

@@ -1,21 +1,29 @@
-/** Manifests: content as a sequence of chunks, each a digest and a length, in the order of the content. */
+/**
+ * How content is stored: as its bytes, or as a manifest, which is content by reference and the bytes that follow.
+ * The references are chunks; or one of them is a whole content that a few bytes were added to (a growing log).
+ *
+ * | field | |
+ * |---|---|
+ * | u8 | record format |
+ * | u8 | 0: the bytes follow; 1: a manifest follows |
+ * | varint, bytes | the end of the content: what is behind the references |
+ * | 32 bytes, varint; repeated | digest and length of each reference, in order |
+ */
 
+import type { ContentReference } from "./chunk.ts";
 import { Reader, Writer } from "./codec.ts";
-import type { Chunk } from "./chunk.ts";
-import type { Hash } from "./hash.ts";
+import { HASH_BYTES } from "./record.ts";
 
 const FORMAT = 1;
-const HASH_BYTES = 32;
-/** Kind of a stored content value: the bytes themselves, or a manifest. The kind follows the record format. */
-export const RAW = 0;
-export const MANIFEST = 1;
+const RAW = 0;
+const MANIFEST = 1;
 /** Record format and kind. */
-export const HEADER_BYTES = 2;
+const HEADER_BYTES = 2;
 
-/** A chunk of stored content. */
-export interface ChunkReference {
-  readonly hash: Hash;
-  readonly length: number;
+/** Content by reference, and its end. */
+export interface Manifest {
+  readonly references: readonly ContentReference[];
+  readonly end: Buffer;
 }
 
 /** The value under which bytes are stored as they are. */
@@ -27,26 +35,34 @@ export function encodeRaw(bytes: Buffer): Buffer {
   return value;
 }
 
-/** A manifest that grows at its end. */
+/** The references of a manifest that only grows: each is encoded once. */
 export class ManifestWriter {
-  readonly #out = new Writer().u8(FORMAT).u8(MANIFEST);
+  readonly #references = new Writer();
 
-  add({ hash, length }: ChunkReference): void {
-    this.#out.fixed(hash).varint(length);
+  add({ hash, length }: ContentReference): void {
+    this.#references.fixed(hash).varint(length);
   }
 
-  /** The manifest of all chunks so far and a last one, which is not kept. */
-  finish(last: ChunkReference | null): Buffer {
-    if (last === null) return this.#out.take();
-    const end = new Writer().fixed(last.hash).varint(last.length);
-    return Buffer.concat([this.#out.view(), end.view()]);
+  /** The manifest of all references so far and what comes behind them. */
+  finish(end: Buffer): Buffer {
+    const head = new Writer().u8(FORMAT).u8(MANIFEST).varint(end.length);
+    return Buffer.concat([head.view(), end, this.#references.view()]);
   }
 }
 
-/** The chunks of a stored manifest, from behind its header. @throws MemfsError `damaged` */
-export function readManifest(stored: Buffer): (ChunkReference & Pick<Chunk, "bytes">)[] {
+/** A manifest of one reference. */
+export function encodeExtension(base: ContentReference, end: Buffer): Buffer {
+  const manifest = new ManifestWriter();
+  manifest.add(base);
+  return manifest.finish(end);
+}
+
+/** What a stored value says. @throws MemfsError `damaged` */
+export function decodeContent(stored: Buffer): Buffer | Manifest {
+  if (stored[1] === RAW) return stored.subarray(HEADER_BYTES);
   const from = new Reader(stored.subarray(HEADER_BYTES));
-  const chunks: (ChunkReference & Pick<Chunk, "bytes">)[] = [];
-  while (!from.ended) chunks.push({ hash: from.fixed(HASH_BYTES), length: from.varint(), bytes: null });
-  return chunks;
+  const end = from.raw(from.varint());
+  const references: ContentReference[] = [];
+  while (!from.ended) references.push({ hash: from.fixed(HASH_BYTES), length: from.varint() });
+  return { references, end };
 }

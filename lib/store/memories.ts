@@ -3,9 +3,9 @@
 import type { Uid } from "../id.ts";
 import { putContent } from "./content.ts";
 import type { FinishedContent } from "./chunk.ts";
-import { EMPTY_HASH, type Hash } from "./hash.ts";
+import type { Hash } from "./hash.ts";
 import type { JournalKind } from "./journal.ts";
-import { pathKey, referenceKey, versionIdKey, versionKey } from "./keys.ts";
+import { pathKey, versionIdKey, versionKey } from "./keys.ts";
 import type { MemoryRecord } from "./memory-record.ts";
 import type { NodeName, NodeRecord } from "./node-record.ts";
 import type { Mutable, Timestamp } from "./record.ts";
@@ -16,10 +16,8 @@ import type { Operation } from "./types.ts";
 
 /** New content of a file. */
 export interface ContentCommit {
-  readonly hash: Hash;
-  readonly size: number;
-  /** The bytes; may be left out when a version of the store already has them. */
-  readonly content?: FinishedContent;
+  /** The bytes; digest and size do when a version of the store has them already. */
+  readonly content: FinishedContent | { readonly hash: Hash; readonly size: number };
   /** The version the bytes were made from; null when they were made from nothing. */
   readonly base: Uid | null;
   /** Times of the last write and the last change; default the time of the commit. */
@@ -50,7 +48,7 @@ interface NewVersion {
  */
 export function commitContent(tx: Transaction, node: Mutable<NodeRecord>, commit: ContentCommit): MemoryRecord {
   const memory = node.memory === null ? newMemory(tx, node) : tx.editMemory(node.memory);
-  if (memory.hash !== commit.hash) appendContent(tx, node, memory, commit);
+  if (memory.hash !== commit.content.hash) appendContent(tx, node, memory, commit);
   node.mtime = commit.mtime ?? tx.now;
   node.ctime = commit.ctime ?? tx.now;
   return memory;
@@ -62,9 +60,10 @@ function appendContent(
   memory: Mutable<MemoryRecord>,
   commit: ContentCommit,
 ): void {
-  const { hash, size, content, base } = commit;
+  const { content, base } = commit;
+  const { hash, size } = content;
   const created = memory.headN === 0;
-  if (content !== undefined) tx.counters.historyBytes += putContent(tx, content);
+  if ("chunks" in content) tx.counters.historyBytes += putContent(tx, content);
   appendVersion(tx, memory, {
     operation: created ? "created" : "modified",
     kind: created ? "memory.created" : "memory.modified",
@@ -215,7 +214,6 @@ function appendVersion(tx: Transaction, memory: Mutable<MemoryRecord>, made: New
   };
   tx.put(versionKey(memory.memory, n), encodeVersion(record));
   tx.put(versionIdKey(version), encodePlace(memory.memory, n));
-  if (hash !== null && hash !== EMPTY_HASH) tx.mark(referenceKey(tx.state.tagOfHash(hash), memory.memory, n));
   tx.counters.versions += 1;
   memory.head = version;
   memory.headN = n;

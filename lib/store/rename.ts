@@ -95,7 +95,7 @@ function inherit(tx: Transaction, node: Mutable<NodeRecord>, successor: string):
   memory.node = node.number;
   node.memory = successor;
   const { content, size, mtime } = node;
-  commitContent(tx, node, { hash: content ?? EMPTY_HASH, size, base: memory.head, mtime });
+  commitContent(tx, node, { content: { hash: content ?? EMPTY_HASH, size }, base: memory.head, mtime });
 }
 
 function recordMove(tx: Transaction, node: NodeRecord, { from, to }: Move): void {

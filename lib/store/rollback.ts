@@ -4,6 +4,7 @@ import { MemfsError } from "../errors.ts";
 import { formatId, type Uid } from "../id.ts";
 import { create } from "./entries.ts";
 import { EMPTY_HASH } from "./hash.ts";
+import { pathKey } from "./keys.ts";
 import { commitContent } from "./memories.ts";
 import { S_IFDIR } from "./mode.ts";
 import type { MemoryRecord } from "./memory-record.ts";
@@ -31,8 +32,7 @@ export function rollbackMemory(tx: Transaction, uid: Uid, to: VersionRecord): Me
   if (memory.state === "folded") throw new MemfsError("not_found", "the memory was a step of saving another one");
   const node = memory.state === "live" ? tx.editNode(memory.node) : revive(tx, memory, to);
   return commitContent(tx, node, {
-    hash: to.hash,
-    size: to.size,
+    content: { hash: to.hash, size: to.size },
     base: tx.memory(uid).head,
     note: `rollback to version ${to.n}`,
   });
@@ -55,6 +55,7 @@ function revive(tx: Transaction, memory: MemoryRecord, to: VersionRecord): Mutab
   revived.state = "live";
   tx.counters.memories += 1;
   tx.putPastEntry({ parent, name: last }, tx.nextSeq, node);
+  tx.mark(pathKey(tx.state.tagOfName(memory.path), tx.nextSeq, memory.memory));
   return node;
 }
 

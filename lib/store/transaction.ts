@@ -6,6 +6,7 @@
 
 import { MemfsError } from "../errors.ts";
 import type { Uid } from "../id.ts";
+import { Batch } from "../kv/batch.ts";
 import type { Key, Origin } from "../kv/kv.ts";
 import type { ContentTarget } from "./content.ts";
 import type { Hash } from "./hash.ts";
@@ -69,7 +70,7 @@ export class Transaction implements ContentTarget {
   readonly now: Timestamp;
   readonly #state: StoreState;
   readonly #salts: SaltSource;
-  readonly #batch = new Map<Key, Uint8Array | null>();
+  readonly #batch = new Batch();
   readonly #nodes = new Map<number, Mutable<NodeRecord> | null>();
   readonly #memories = new Map<Uid, Mutable<MemoryRecord>>();
   readonly #entries: EntryChange[] = [];
@@ -94,23 +95,22 @@ export class Transaction implements ContentTarget {
     return this.#state;
   }
 
+  /** What is stored: content that this transaction puts is not asked for. */
   get(key: Key): Buffer | undefined {
-    const pending = this.#batch.get(key);
-    if (pending === null) return undefined;
-    return pending === undefined ? this.#state.get(key) : Buffer.from(pending);
+    return this.#state.get(key);
   }
 
   put(key: Key, value: Uint8Array): void {
-    this.#batch.set(key, value);
+    this.#batch.put(key, value);
   }
 
   /** An index key: all it says is in the key. */
   mark(key: Key): void {
-    this.#batch.set(key, NOTHING);
+    this.#batch.put(key, NOTHING);
   }
 
   delete(key: Key): void {
-    this.#batch.set(key, null);
+    this.#batch.put(key, null);
   }
 
   keyOfContent(hash: Hash): Key {
@@ -236,6 +236,7 @@ export class Transaction implements ContentTarget {
     this.put(counterKey, encodeCounters(this.counters));
     if (this.cause.deferred === true) this.#state.space.defer(this.#batch);
     else this.#state.space.commit(this.#batch, this.cause.origin);
+    this.#batch.done();
     this.#publish();
     return {
       contents: this.#contents,

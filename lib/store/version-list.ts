@@ -111,13 +111,16 @@ function* down(end: number, start: number): Generator<number> {
 }
 
 /** The index names where runs start; a run ends before an entry of somebody else or the next multiple of RUN_LENGTH. */
-async function* seqsOfActor(state: StoreState, tag: Tag, end: number): AsyncGenerator<number> {
+async function* seqsOfActor(state: StoreState, tag: Tag, before: number): AsyncGenerator<number> {
   const range = rangeOf("a", tag);
-  for await (const page of state.space.scan({ gte: range.gte, lt: actorKey(tag, end), reverse: true })) {
+  let end = before;
+  for await (const page of state.space.scan({ gte: range.gte, lt: actorKey(tag, before), reverse: true })) {
     for (const { key } of page) {
       const start = readU48(key, KIND + TAG);
       const limit = Math.min(end, start - (start % RUN_LENGTH) + RUN_LENGTH);
       yield* down(endOfRun(state, start, limit), start);
+      // Two mounts of one session, or a restart, start runs of the same actor next to each other.
+      end = start;
     }
   }
 }

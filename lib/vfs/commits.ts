@@ -40,12 +40,12 @@ export function commitDraft(view: View, number: number, { caller, handle }: Comm
   const { mtime, ctime, base } = draft;
   const author = handle ?? draft.author;
   const head = view.live.store.update(view.cause(caller, author), (tx) =>
-    commitContent(tx, tx.editNode(number), { ...content, content, base, mtime, ctime, handle: author?.id ?? 0 }),
+    commitContent(tx, tx.editNode(number), { content, base, mtime, ctime, handle: author?.id ?? 0 }),
   );
   view.drafts.delete(number);
   view.waiting.delete(number);
   afterCommit(view, draft, { hash: content.hash, version: head.head, moved: draft.moved });
-  if (draft.writer !== null && content.manifest !== null) view.live.keepWriter(content.hash, draft.writer);
+  if (draft.writer !== null && content.manifest !== null) view.live.keepWriter(content, draft.writer);
 }
 
 function afterCommit(view: View, draft: Draft, committed: { hash: string; version: string; moved: boolean }): void {

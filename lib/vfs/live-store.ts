@@ -5,6 +5,7 @@
 
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../log.ts";
+import type { FinishedContent } from "../store/chunk.ts";
 import { ContentWriter } from "../store/content-writer.ts";
 import type { Hash } from "../store/hash.ts";
 import type { Store } from "../store/store.ts";
@@ -85,9 +86,9 @@ export class LiveStore implements DraftSource {
   }
 
   /** Keeps a writer whose content was just committed. */
-  keepWriter(hash: Hash, writer: ContentWriter): void {
-    writer.stored();
-    this.#writers.set(hash, writer);
+  keepWriter(content: FinishedContent, writer: ContentWriter): void {
+    writer.stored(content);
+    this.#writers.set(content.hash, writer);
     if (this.#writers.size <= KEPT_WRITERS) return;
     const oldest: Hash | undefined = this.#writers.keys().next().value;
     if (oldest !== undefined) this.#writers.delete(oldest);

@@ -102,7 +102,11 @@ export class Names {
   }
 
   /** CREATE: the kernel believes the name to be absent, but may be wrong about it. */
-  create(caller: Caller, making: Making, { flags, killPrivileges }: Opening): { entry: NodeEntry; opened: OpenedHandle } {
+  create(
+    caller: Caller,
+    making: Making,
+    { flags, killPrivileges }: Opening,
+  ): { entry: NodeEntry; opened: OpenedHandle } {
     const { at } = making;
     const existing = this.#view.live.store.entry(at.parent, at.name);
     if (existing !== null) return this.#openExisting(caller, existing.node, { flags, killPrivileges });
@@ -114,7 +118,11 @@ export class Names {
     return { entry, opened: this.#files.openNode(caller, node, flags) };
   }
 
-  #openExisting(caller: Caller, number: number, { flags, killPrivileges }: Opening): { entry: NodeEntry; opened: OpenedHandle } {
+  #openExisting(
+    caller: Caller,
+    number: number,
+    { flags, killPrivileges }: Opening,
+  ): { entry: NodeEntry; opened: OpenedHandle } {
     if ((flags & O_EXCL) !== 0) throw new MemfsError("exists", "a file of that name exists");
     const opened = this.#files.open(caller, number, flags, killPrivileges);
     return { entry: this.#view.entry(this.#view.node(number)), opened };

@@ -1,4 +1,5 @@
 /** What every key-value store must do: the durable one and the one in memory. */
+import { Batch } from "../../lib/kv/batch.ts";
 import t from "tap";
 import type { Test } from "tap";
 import type { Kv } from "../../lib/kv/kv.ts";
@@ -36,7 +37,7 @@ function suite(name: string, open: Open): void {
     const space = kv.space(2, sealerOf(2));
     const bytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
     const key = bytes.toString("latin1");
-    space.commit(new Map([[key, new Uint8Array(bytes)]]));
+    space.commit(Batch.from([[key, new Uint8Array(bytes)]]));
     t.same(space.get(key), bytes);
     await kv.drain();
     t.same(space.get(key), bytes);
@@ -63,14 +64,14 @@ function suite(name: string, open: Open): void {
     const kv = await open(t);
     const space = kv.space(2, sealerOf(2));
     const key = (i: number): string => `k${String(i).padStart(5, "0")}`;
-    space.commit(new Map(Array.from({ length: 1200 }, (_, i) => [key(i), Buffer.from(String(i))])));
+    space.commit(Batch.from(Array.from({ length: 1200 }, (_, i) => [key(i), Buffer.from(String(i))] as const)));
     await kv.drain();
     // Every third is changed behind LevelDB's back, every seventh deleted, some added between.
     const changes = new Map<string, Buffer | null>();
     for (let i = 0; i < 1200; i += 3) changes.set(key(i), Buffer.from("new"));
     for (let i = 0; i < 1200; i += 7) changes.set(key(i), null);
     for (let i = 0; i < 1200; i += 100) changes.set(`${key(i)}+`, Buffer.from("added"));
-    space.commit(changes);
+    space.commit(Batch.from(changes));
     const sizes: number[] = [];
     for await (const page of space.scan(EVERYTHING)) sizes.push(page.length);
     t.ok(sizes.every((size) => size > 0 && size <= 500), `pages of ${sizes.join(", ")}`); // prettier-ignore

@@ -1,4 +1,5 @@
 /** Full disks: the log refuses what it cannot take, LevelDB is kept from harm, and space is all it needs to go on. */
+import { Batch } from "../../lib/kv/batch.ts";
 import { spawnSync } from "node:child_process";
 import { appendFileSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -48,7 +49,7 @@ t.test("a full disk refuses commits, loses none that it took, and recovers", asy
   const space = kv.space(2, sealerOf(2));
   const taken: string[] = [];
   const commit = (key: string): void => {
-    space.commit(new Map([[key, Buffer.alloc(20_000, key)]]));
+    space.commit(Batch.from([[key, Buffer.alloc(20_000, key)]]));
     taken.push(key);
   };
   for (let i = 0; i < 50; i++) commit(`before${i}`);
@@ -90,7 +91,7 @@ t.test("a disk that fills up under LevelDB's hands: it is opened again before it
   space.commit(batch({ old: "1" }));
   await kv.drain();
   armed = true;
-  for (let i = 0; i < 150; i++) space.commit(new Map([[`k${i}`, Buffer.alloc(20_000, `${i}.`)]]));
+  for (let i = 0; i < 150; i++) space.commit(Batch.from([[`k${i}`, Buffer.alloc(20_000, `${i}.`)]]));
   const scan = space.scan(EVERYTHING);
   await t.rejects(kv.drain(), { code: "no_space" });
   t.equal(space.get("old")?.toString(), "1", "it can still be read");

@@ -1,4 +1,5 @@
 /** What a damaged redo log costs: a torn last record is cut off and reported, anything else stops the start. */
+import { Batch } from "../../lib/kv/batch.ts";
 import { copyFileSync, cpSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import t from "tap";
 import type { Test } from "tap";
@@ -223,7 +224,7 @@ t.test("a commit of many megabytes, and small ones after it", async (t) => {
   const dir = scratchDir(t);
   const kv = await openIn(t, dir);
   const big = Buffer.alloc(9_000_000, "memory");
-  kv.space(2, sealerOf(2)).commit(new Map([["big", big]]));
+  kv.space(2, sealerOf(2)).commit(Batch.from([["big", big]]));
   kv.space(2, sealerOf(2)).commit(batch({ small: "1" }));
   await kv.close();
   const again = await openIn(t, dir);

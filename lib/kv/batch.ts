@@ -1,0 +1,119 @@
+/** An atomic set of writes, held as the bytes that the redo log records: built once, sealed and kept as they are. */
+import type { Key } from "./kv.ts";
+
+/** An operation is u32 key length, u32 value length (all ones: delete), key, value. All integers are big-endian. */
+export const OPERATION_HEADER_SIZE = 8;
+export const DELETE = 0xffff_ffff;
+
+const SCRATCH_BYTES = 256 * 1024;
+const DELETED = -1;
+const EMPTY = Buffer.alloc(0);
+
+/** The buffer of the batch that is being built; transactions do not overlap, so one is enough. */
+let scratch: Buffer | null = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+
+/** Later writes to a key count. Values are copied in. */
+export class Batch {
+  readonly keys: Key[] = [];
+  readonly #starts: number[] = [];
+  readonly #ends: number[] = [];
+  #buffer: Buffer;
+  #length = 0;
+
+  constructor() {
+    this.#buffer = scratch ?? Buffer.allocUnsafe(512);
+    scratch = null;
+  }
+
+  /** A batch of what is iterated; null deletes. */
+  static from(changes: Iterable<readonly [Key, Uint8Array | null]>): Batch {
+    const batch = new Batch();
+    for (const [key, value] of changes) batch.put(key, value);
+    return batch;
+  }
+
+  /** Number of operations. */
+  get size(): number {
+    return this.keys.length;
+  }
+
+  /** All operations: a view, valid until the next change. */
+  get bytes(): Buffer {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  /** Null deletes. */
+  put(key: Key, value: Uint8Array | null): void {
+    const size = value === null ? 0 : value.length;
+    this.#reserve(OPERATION_HEADER_SIZE + key.length + size);
+    const buffer = this.#buffer;
+    let at = buffer.writeUInt32BE(key.length, this.#length);
+    at = buffer.writeUInt32BE(value === null ? DELETE : size, at);
+    // A loop: for so few bytes the call into native code would take longer.
+    for (let index = 0; index < key.length; index++) buffer[at++] = key.charCodeAt(index);
+    if (size > 0 && value !== null) buffer.set(value, at);
+    this.#length = at + size;
+    this.keys.push(key);
+    this.#starts.push(at);
+    this.#ends.push(value === null ? DELETED : at + size);
+  }
+
+  /** The value of an operation, cut from a copy of {@link bytes}; null when it deletes. */
+  valueIn(copy: Buffer, operation: number): Buffer | null {
+    const start = this.#starts[operation] ?? 0;
+    const end = this.#ends[operation] ?? 0;
+    if (end === DELETED) return null;
+    return start === end ? EMPTY : copy.subarray(start, end);
+  }
+
+  /** Undefined: no operation names the key; null: the last one deletes it. */
+  get(key: Key): Buffer | null | undefined {
+    const operation = this.keys.lastIndexOf(key);
+    return operation < 0 ? undefined : this.valueIn(this.#buffer, operation);
+  }
+
+  /** The operations of another batch come behind those of this one. */
+  append(other: Batch): void {
+    const { bytes } = other;
+    const shift = this.#length;
+    this.#reserve(bytes.length);
+    this.#buffer.set(bytes, shift);
+    this.#length += bytes.length;
+    for (let operation = 0; operation < other.keys.length; operation++) {
+      const end = other.#ends[operation] ?? 0;
+      this.keys.push(other.keys[operation] ?? "");
+      this.#starts.push((other.#starts[operation] ?? 0) + shift);
+      this.#ends.push(end === DELETED ? DELETED : end + shift);
+    }
+  }
+
+  /** Takes back all but the first operations. */
+  truncate(operations: number): void {
+    const last = operations - 1;
+    this.keys.length = operations;
+    this.#starts.length = operations;
+    this.#ends.length = operations;
+    const end = this.#ends[last] ?? 0;
+    this.#length = end === DELETED ? (this.#starts[last] ?? 0) : end;
+  }
+
+  *[Symbol.iterator](): Generator<readonly [Key, Buffer | null]> {
+    for (let index = 0; index < this.keys.length; index++) {
+      yield [this.keys[index] ?? "", this.valueIn(this.#buffer, index)];
+    }
+  }
+
+  /** The batch is not used any more: its buffer serves the next one. */
+  done(): void {
+    if (this.#buffer.length === SCRATCH_BYTES) scratch = this.#buffer;
+    this.#buffer = EMPTY;
+  }
+
+  #reserve(bytes: number): void {
+    const needed = this.#length + bytes;
+    if (needed <= this.#buffer.length) return;
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2));
+    this.#buffer.copy(grown, 0, 0, this.#length);
+    this.#buffer = grown;
+  }
+}
