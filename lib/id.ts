@@ -89,6 +89,6 @@ export function tryParseId(prefix: IdPrefix, text: string): Uid | null {
 /** @throws MemfsError `not_found` when the text is no such id: what cannot exist is not there. */
 export function parseId(prefix: IdPrefix, text: string): Uid {
   const uid = tryParseId(prefix, text);
-  if (uid === null) throw new MemfsError("not_found", `no such ${prefix} id: ${text}`);
+  if (uid === null) throw new MemfsError("not_found", `${JSON.stringify(text)} is no ${prefix}_… id; check it`);
   return uid;
 }

@@ -18,7 +18,7 @@ import { Batch, DELETE, OPERATION_HEADER_SIZE } from "./batch.ts";
 import type { Origin, Sealer } from "./kv.ts";
 
 export const RECORD_HEADER_SIZE = 48;
-/** Format written into each record; a reader knows all up to it. */
+/** Format written into each record, and the only one there is. */
 export const RECORD_FORMAT = 1;
 /** Largest payload, before sealing: far above any commit, far below what the length field could not hold. */
 const MAX_PAYLOAD = 512 * 1024 * 1024;
@@ -119,14 +119,19 @@ function resized(buffer: Buffer, size: number): Buffer {
   return buffer.length === KEPT_BUFFER ? buffer : Buffer.allocUnsafeSlow(KEPT_BUFFER);
 }
 
-/** The record at `offset`, or null when what stands there is not a whole record with the right checksum. */
+/**
+ * The record at `offset`, or null when what stands there is not a whole record with the right checksum.
+ * @throws MemfsError `format_newer` when it is one that this version does not know
+ */
 export function readRecord(bytes: Buffer, offset: number, salt: number): RedoRecord | null {
   if (bytes.length - offset < RECORD_HEADER_SIZE) return null;
-  if (bytes[offset + AT_FORMAT] !== RECORD_FORMAT || bytes[offset + AT_FORMAT + 1] !== 0) return null;
   const length = bytes.readUInt32BE(offset);
   const end = offset + RECORD_HEADER_SIZE + length;
   if (end > bytes.length) return null;
   if (crc32(bytes.subarray(offset + AT_FORMAT, end), salt) !== bytes.readUInt32BE(offset + AT_CRC)) return null;
+  if (bytes[offset + AT_FORMAT] !== RECORD_FORMAT || bytes[offset + AT_FORMAT + 1] !== 0) {
+    throw new MemfsError("format_newer", "the redo log was written by a newer memfs; update memfs");
+  }
   return {
     space: bytes.readUInt32BE(offset + AT_SPACE),
     seq: readUint64(bytes, offset + AT_SEQ),

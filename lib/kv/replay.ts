@@ -34,7 +34,9 @@ export class Replay {
       return true;
     }
     try {
-      this.overlay.put(space, openRecord(record, sealer).batch, seq);
+      const { batch } = openRecord(record, sealer);
+      this.overlay.put(space, batch, seq);
+      batch.done();
     } catch (cause) {
       const what = `redo record ${seq} in ${where.path} cannot be opened with the key of space ${space}`;
       throw new MemfsError("damaged", `${what}; restore the key file or the home from a backup`, { cause });

@@ -8,7 +8,7 @@ import type { Kv, Space } from "../kv/kv.ts";
 import { type CatalogueRecord, decodeCatalogueRecord, encodeCatalogueRecord } from "./catalogue-record.ts";
 import { Writer, Reader } from "./codec.ts";
 import { CATALOGUE_SPACE, type Keyring, type StoreKeys } from "./keyring.ts";
-import { rangeOf } from "./keys.ts";
+import { rangeOf, readU48, u48 } from "./keys.ts";
 import { changePolicy, DEFAULT_POLICY } from "./policy.ts";
 import { slugFor } from "./slug.ts";
 import { Store } from "./store.ts";
@@ -16,6 +16,8 @@ import type { Actor, Policy, StoreInfo } from "./types.ts";
 import { checkDescription, checkMetadata, checkStoreName } from "./store-fields.ts";
 
 const NEXT_SPACE_KEY = "next";
+/** Marks a space whose store was deleted until nothing of it is left. */
+const doomedKey = (space: number): string => "x" + u48(space);
 
 export interface CatalogueOptions {
   readonly kv: Kv;
@@ -59,6 +61,7 @@ export class Catalogue {
     for await (const page of catalogue.#space.scan(rangeOf("s"))) {
       for (const { key, value } of page) catalogue.#remember(decodeCatalogueRecord(key.slice(1), value));
     }
+    await catalogue.#finishRemovals();
     catalogue.#settleWithheld();
     return catalogue;
   }
@@ -173,19 +176,37 @@ export class Catalogue {
   }
 
   /**
-   * Deletes the store for good: first it leaves the catalogue, then its key is destroyed, then its data.
-   * A crash in between leaves data that nothing can open.
+   * Deletes the store for good: it leaves the catalogue, then its key is destroyed, then its data. What a crash
+   * interrupts is finished by the next {@link open}. The key need not be there: a store that lost it can be deleted.
    * @throws MemfsError `not_found`
    */
   async remove(id: string): Promise<void> {
-    const record = this.#record(id);
-    const keys = this.#options.keyring.load(record.space);
-    this.#space.commit(Batch.from([["s" + record.uid, null]]));
+    const { uid, space } = this.#record(id);
+    const doomed = Buffer.from([1]);
+    this.#space.commit(
+      Batch.from([
+        ["s" + uid, null],
+        [doomedKey(space), doomed],
+      ]),
+    );
     this.#records.delete(id);
     this.#open.delete(id);
     await this.#options.kv.sync();
-    await this.#options.keyring.forget(record.space);
-    await this.#options.kv.space(record.space, keys.sealer).destroy();
+    await this.#destroy(space);
+  }
+
+  async #destroy(space: number): Promise<void> {
+    const { keyring, kv } = this.#options;
+    kv.discard(space);
+    await keyring.forget(space);
+    await kv.space(space, keyring.catalogue).destroy();
+    this.#space.commit(Batch.from([[doomedKey(space), null]]));
+  }
+
+  async #finishRemovals(): Promise<void> {
+    const doomed: number[] = [];
+    for await (const page of this.#space.scan(rangeOf("x"))) for (const { key } of page) doomed.push(readU48(key, 1));
+    for (const space of doomed) await this.#destroy(space);
   }
 
   async #openStore(id: string): Promise<Store> {

@@ -24,6 +24,7 @@ export class Listings {
   readonly #loaded = new Map<number, Map<string, EntryRecord>>();
   readonly #loading = new Map<number, Loading>();
   #entries = 0;
+  #holds = 0;
 
   constructor(space: Space) {
     this.#space = space;
@@ -44,6 +45,15 @@ export class Listings {
     const done = this.#read(directory, changes).finally(() => this.#loading.delete(directory));
     this.#loading.set(directory, { changes, done });
     return done;
+  }
+
+  /** Keeps every listing in memory, however many there are, until the returned function is called. */
+  hold(): () => void {
+    this.#holds += 1;
+    return () => {
+      this.#holds -= 1;
+      this.#evict(null);
+    };
   }
 
   /** A directory just made: its listing is known to be empty. */
@@ -85,8 +95,13 @@ export class Listings {
   #keep(directory: number, listing: Map<string, EntryRecord>): void {
     this.#loaded.set(directory, listing);
     this.#entries += listing.size + 1;
+    this.#evict(directory);
+  }
+
+  #evict(keep: number | null): void {
+    if (this.#holds > 0) return;
     for (const [oldest, entries] of this.#loaded) {
-      if (this.#entries <= MAX_ENTRIES || oldest === directory) break;
+      if (this.#entries <= MAX_ENTRIES || oldest === keep) break;
       this.#loaded.delete(oldest);
       this.#entries -= entries.size + 1;
     }

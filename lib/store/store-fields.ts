@@ -14,7 +14,8 @@ function refuse(message: string): never {
 
 /** @throws MemfsError `invalid_argument` */
 export function checkStoreName(name: string): void {
-  if (name === "" || name.length > NAME_CHARACTERS) refuse(`a store's name has 1 to ${NAME_CHARACTERS} characters`);
+  if (name === "" || name.length > NAME_CHARACTERS)
+    refuse(`a store's name must have 1 to ${NAME_CHARACTERS} characters; choose another`);
   if (/\p{Cc}/u.test(name)) refuse("a store's name has no control characters");
 }
 

@@ -159,9 +159,22 @@ export class Store {
     return readU48(this.#state.tagOfName(name), 0);
   }
 
-  /** Null when the subtree is in memory already, as renaming a directory needs it. */
-  loadSubtree(directory: number): Promise<void> | null {
-    return subtreeLoaded(this.#state, directory) ? null : loadSubtree(this.#state, directory);
+  /**
+   * Runs a change that needs all listings below a directory in memory, as renaming it does: at once when they are,
+   * else when they have been read.
+   */
+  withSubtree<T>(directory: number, change: () => T): T | Promise<T> {
+    return subtreeLoaded(this.#state, directory) ? change() : this.#loadAndRun(directory, change);
+  }
+
+  async #loadAndRun<T>(directory: number, change: () => T): Promise<T> {
+    const release = this.#state.listings.hold();
+    try {
+      await loadSubtree(this.#state, directory);
+      return change();
+    } finally {
+      release();
+    }
   }
 
   memoryRecord(uid: Uid): MemoryRecord | undefined {
@@ -281,7 +294,8 @@ export class Store {
     const before = this.#state.memory(uid);
     if (before === undefined) throw new MemfsError("not_found", `no memory ${input.memoryId} in this store`);
     const target = { memoryId: input.memoryId, path: toBytes(before.path), to: versionInfo(to) };
-    if (this.info.archivedAt !== null) throw new MemfsError("archived", "the store is archived");
+    if (this.info.archivedAt !== null)
+      throw new MemfsError("archived", "the store is archived; it can be read and deleted, not changed");
     if (input.dryRun === true || !wouldChange(before, to)) return { ...target, version: null };
     const after = this.update(cause, (tx) => rollbackMemory(tx, uid, to));
     return { ...target, version: this.version(formatId("memver", after.head)) };

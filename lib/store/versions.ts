@@ -56,7 +56,8 @@ export async function resolveVersion(state: StoreState, memory: Uid, spec: Versi
   if ("at" in spec) return headAt(state, memory, spec.at);
   const n = spec.n > 0 ? spec.n : head + spec.n;
   const version = n > 0 ? state.version(memory, n) : undefined;
-  if (version === undefined) throw new MemfsError("not_found", `no version ${spec.n}; the memory has ${head}`);
+  if (version === undefined)
+    throw new MemfsError("not_found", `there is no version ${spec.n}; the memory has versions 1 to ${head}`);
   return version;
 }
 

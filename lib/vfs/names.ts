@@ -158,7 +158,7 @@ export class Names {
     if (source === null) throw new MemfsError("not_found", "no such file or directory");
     const node = view.node(source.node);
     if (!isDirectory(node.mode)) return this.#renameFile(caller, node.number, { ...move, flags });
-    return this.#renameDirectory(caller, node.number, { ...move, flags });
+    return view.live.store.withSubtree(node.number, () => this.#rename(caller, { ...move, flags, folds: false }));
   }
 
   #renameFile(caller: Caller, number: number, move: { from: NodeName; to: NodeName; flags: number }): void {
@@ -168,16 +168,6 @@ export class Names {
     const { memory } = view.node(number);
     const folds = memory !== null && view.live.store.folds(memory, view.identity.sessionId);
     this.#rename(caller, { ...move, folds });
-  }
-
-  #renameDirectory(
-    caller: Caller,
-    number: number,
-    move: { from: NodeName; to: NodeName; flags: number },
-  ): Answer<void> {
-    const loading = this.#view.live.store.loadSubtree(number);
-    if (loading === null) return this.#rename(caller, { ...move, folds: false });
-    return loading.then(() => this.#rename(caller, { ...move, folds: false }));
   }
 
   #rename(caller: Caller, move: { from: NodeName; to: NodeName; flags: number; folds: boolean }): void {

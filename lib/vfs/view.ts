@@ -140,7 +140,8 @@ export class View implements LiveView {
    * @throws MemfsError `read_only`, `archived`
    */
   requireWritable(caller: Caller, operation: string, node: number): void {
-    if (this.live.store.info.archivedAt !== null) throw new MemfsError("archived", "the store is archived");
+    if (this.live.store.info.archivedAt !== null)
+      throw new MemfsError("archived", "the store is archived; it can be read and deleted, not changed");
     if (this.access === "rw") return;
     this.#refusals.refused({ operation, path: this.#pathOf(node) }, this.cause(caller));
     throw new MemfsError("read_only", "the store is mounted read-only");
