@@ -87,20 +87,21 @@ interface Settings {
   readonly seed: number;
 }
 
-/** Runs every contestant once per round. */
+/**
+ * Runs every contestant once per round, after a round that does not count: daemons run for weeks, and one in a language
+ * that is compiled while it runs needs some thousand operations to get to its speed.
+ */
 async function measure(contestants: readonly Contestant[], settings: Settings, client: Client): Promise<Run[]> {
   const { rounds, files, seed } = settings;
   const rows = settings.rows.map((row) => row.name);
   const runs: Run[] = [];
-  for (let round = 1; round <= rounds; round++) {
+  for (let round = 0; round <= rounds; round++) {
     for (const { system, cpu, running } of contestants) {
-      process.stderr.write(`round ${round} of ${rounds}: ${system.name}, ${cpu} CPU\n`);
+      const what = round === 0 ? "warm-up" : `round ${round} of ${rounds}`;
+      process.stderr.write(`${what}: ${system.name}, ${cpu} CPU\n`);
       const directory = join(running.directory, `round${round}`);
-      runs.push({
-        system: system.name,
-        cpu,
-        samples: await client({ directory, files, seed: seed + round, rows, cpu }),
-      });
+      const samples = await client({ directory, files, seed: seed + round, rows, cpu });
+      if (round > 0) runs.push({ system: system.name, cpu, samples });
     }
   }
   return runs;
@@ -131,7 +132,7 @@ function print({ host, settings, systems, runs, verified, footprint }: Report): 
     `${host.cpu}, ${host.cpus} CPUs, ${host.memoryGiB} GiB; ${host.kernel}; Node ${host.node}; commit ${host.commit}; ${host.date}`,
   );
   console.log(
-    `${settings.files} files of 2 KiB, median of ${settings.rounds} interleaved rounds, seed ${settings.seed}`,
+    `${settings.files} files of 2 KiB, median of ${settings.rounds} interleaved rounds after a warm-up, seed ${settings.seed}`,
   );
   if (host.load > IDLE_LOAD) {
     console.log(`The machine was busy before (load ${host.load}): expect other figures on an idle one`);
