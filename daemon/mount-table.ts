@@ -13,17 +13,23 @@ export class MountTable {
   readonly #file: string;
   /** By the id of the mount: one may end at a mountpoint while the next begins there. */
   readonly #mountpoints = new Map<string, string>();
+  readonly #cleared = new Set<string>();
   #writing: Promise<void> = Promise.resolve();
 
   constructor(file: string) {
     this.#file = file;
   }
 
+  /** Mountpoints that {@link clearStale} found dead or gone, without those that were mounted on again. */
+  get cleared(): readonly string[] {
+    return [...this.#cleared];
+  }
+
   /** Clears away the mounts of a predecessor that died. Never fails: what cannot be cleared is logged. */
   async clearStale(log: Logger): Promise<void> {
     for (const mountpoint of await this.#read(log)) {
       try {
-        await clearIfDead(mountpoint, log);
+        if (await clearIfDead(mountpoint, log)) this.#cleared.add(mountpoint);
       } catch (error) {
         log.warn("could not clear the mount of a dead daemon", { mountpoint, error: String(error) });
       }
@@ -34,6 +40,7 @@ export class MountTable {
   /** On disk before the kernel mounts: a crash in between leaves an entry too many, never one too few. */
   add(id: string, mountpoint: string): Promise<void> {
     this.#mountpoints.set(id, mountpoint);
+    this.#cleared.delete(mountpoint);
     return this.#write();
   }
 

@@ -95,11 +95,9 @@ export class Mounts {
     return this.#find(id).info;
   }
 
-  /** Mountpoints where the store is mounted. */
-  placesOf(storeId: string): readonly string[] {
-    return this.list()
-      .filter(({ stores }) => stores.some(({ id }) => id === storeId))
-      .map(({ mountpoint }) => mountpoint);
+  /** Mountpoints that a daemon before this one left dead, and that were free of it when this one started. */
+  get cleared(): readonly string[] {
+    return this.#options.table.cleared;
   }
 
   /**
@@ -118,11 +116,37 @@ export class Mounts {
     return this.#inTurn(() => this.#detach(this.#find(id), options.force));
   }
 
+  /**
+   * Deletes a store that no mount shows.
+   * @throws MemfsError `not_found`; `busy` naming a mountpoint
+   */
+  async removeStore(id: string): Promise<void> {
+    const { catalogue } = this.#options;
+    // In turn, so that no mount is on its way meanwhile. Only the beginning is waited for: from its first moment on
+    // whoever mounts next does not find the store.
+    const { removed } = await this.#inTurn(async () => {
+      this.#refuseMounted(id);
+      return { removed: catalogue.remove(id) };
+    });
+    await removed;
+  }
+
   /** Takes every mount away, drafts committed. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#turn;
     await Promise.all([...this.#mounted.values()].map((mounted) => this.#cutOff(mounted)));
+  }
+
+  #refuseMounted(storeId: string): void {
+    const mount = this.list().find(({ stores }) => stores.some(({ id }) => id === storeId));
+    if (mount === undefined) return;
+    const { name } = this.#options.catalogue.find(storeId);
+    const { mountpoint: place } = mount;
+    throw new MemfsError(
+      "busy",
+      `the store ${name} is mounted at ${place}; unmount it first with: memfs umount ${place}`,
+    );
   }
 
   /** Mountpoints are checked and taken one at a time, so that two requests never find the same directory free. */
@@ -182,7 +206,8 @@ export class Mounts {
     const attachment = await driver.attach({
       mountpoint: info.mountpoint,
       source,
-      readOnly: info.stores.every(({ access }) => access === "ro"),
+      // A kernel that refused by itself would keep refusals from the journal; the filesystem says EROFS as well.
+      readOnly: false,
       allowOther,
       // Ownership is squashed to the owner: with others let in, the kernel would refuse them their own files.
       defaultPermissions: !allowOther,
@@ -190,7 +215,8 @@ export class Mounts {
       gid: owner.gid,
       filesystem: (invalidator) => (filesystem = new Mount({ stores: mountedStores, identity, invalidator, door })),
     });
-    if (filesystem === undefined) throw new MemfsError("internal", "the driver attached without a filesystem");
+    if (filesystem === undefined)
+      throw new MemfsError("internal", "the driver attached without a filesystem; report it");
     return { info, attachment, filesystem, forgetting: null };
   }
 

@@ -34,8 +34,10 @@ export interface MemoryStore {
   readonly slug: string;
   /** memfs: whether contents are sealed at rest. */
   readonly encrypted: boolean;
-  /** memfs: counts; only when one store is retrieved. */
-  readonly usage?: Usage;
+  /** memfs: counts; only when one store is retrieved, and null when it cannot be opened. */
+  readonly usage?: Usage | null;
+  /** memfs: why it cannot be opened (its key is missing, it is damaged); absent when it can. */
+  readonly problem?: string;
 }
 
 export interface Usage {
@@ -196,6 +198,8 @@ export interface DaemonStatus {
   readonly started_at: string;
   readonly uptime_seconds: number;
   readonly mounts: number;
+  /** Where a daemon that died had mounts, which this one cleared away at its start. */
+  readonly cleared_mountpoints: readonly string[];
   readonly stores: number;
 }
 

@@ -3,15 +3,26 @@
 import type { Command } from "commander";
 import type { AuditReport, MemoryStore } from "../../lib/api.ts";
 import type { Client } from "../../lib/client.ts";
-import { MemfsError } from "../../lib/errors.ts";
+import { type ErrorCode, MemfsError, meaningOf } from "../../lib/errors.ts";
 import { common } from "../command.ts";
 import type { Context } from "../context.ts";
-import { json, line, paint, printable } from "../output.ts";
+import { complain, json, line, paint, printable } from "../output.ts";
 
 interface Flags {
   readonly head?: string;
   readonly json?: boolean;
 }
+
+/** A store's report, or what kept it from being read. */
+type Outcome = AuditReport | MemfsError;
+
+interface Result {
+  readonly store: MemoryStore;
+  readonly outcome: Outcome;
+}
+
+/** Errors that concern one store. */
+const UNREADABLE: readonly ErrorCode[] = ["bad_key", "damaged", "io"];
 
 /** Exit code of "the answer is no". */
 const NO = 1;
@@ -37,13 +48,40 @@ async function run(context: Context, names: readonly string[], { head, json: asJ
     if (head !== undefined && stores.length !== 1) {
       throw new MemfsError("invalid_argument", "--head belongs to one store; name it");
     }
-    const found: { store: MemoryStore; report: AuditReport }[] = [];
-    for (const store of stores) found.push({ store, report: await client.verify(store.id, head) });
+    const found: Result[] = [];
+    for (const store of stores) found.push({ store, outcome: await verify(client, store, head) });
     return found;
   });
-  if (asJson === true) json(results.map(({ report }) => report));
-  else for (const { store, report } of results) line(sentence(store, report));
-  if (results.some(({ report }) => !report.ok)) process.exitCode = NO;
+  if (asJson === true) json(results.map(({ store, outcome }) => wire(store, outcome)));
+  else for (const { store, outcome } of results) show(store, outcome);
+  process.exitCode = exitCodeOf(results.map(({ outcome }) => outcome));
+}
+
+/** A store that cannot be read must not hide what is to be said of the others. */
+async function verify(client: Client, { id }: MemoryStore, head?: string): Promise<Outcome> {
+  try {
+    return await client.verify(id, head);
+  } catch (error) {
+    if (error instanceof MemfsError && UNREADABLE.includes(error.code)) return error;
+    throw error;
+  }
+}
+
+function wire({ id }: MemoryStore, outcome: Outcome): unknown {
+  if (!(outcome instanceof MemfsError)) return outcome;
+  return { type: "error", memory_store_id: id, error: { code: outcome.code, message: outcome.message } };
+}
+
+function show(store: MemoryStore, outcome: Outcome): void {
+  if (outcome instanceof MemfsError) complain(`${store.name}: ${outcome.message}`);
+  else line(sentence(store, outcome));
+}
+
+/** A break weighs more than what could not be looked at. */
+function exitCodeOf(outcomes: readonly Outcome[]): number {
+  if (outcomes.some((outcome) => !(outcome instanceof MemfsError) && !outcome.ok)) return NO;
+  const unreadable = outcomes.find((outcome) => outcome instanceof MemfsError);
+  return unreadable === undefined ? 0 : meaningOf(unreadable).exit;
 }
 
 function storesOf(client: Client, names: readonly string[]): Promise<MemoryStore[]> {

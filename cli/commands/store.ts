@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { createInterface } from "node:readline/promises";
-import type { MemoryStore } from "../../lib/api.ts";
+import type { MemoryStore, Usage } from "../../lib/api.ts";
 import { MemfsError } from "../../lib/errors.ts";
 import { common } from "../command.ts";
 import type { Context } from "../context.ts";
@@ -88,7 +88,6 @@ async function show(context: Context, name: string, flags: Flags): Promise<void>
 }
 
 function storeRows(store: MemoryStore): string[][] {
-  const { usage } = store;
   return [
     ["id", store.id],
     ["name", printable(store.name)],
@@ -96,10 +95,18 @@ function storeRows(store: MemoryStore): string[][] {
     ["created", localTime(store.created_at)],
     ...(store.archived_at === null ? [] : [["archived", localTime(store.archived_at)]]),
     ["sealed at rest", store.encrypted ? "yes" : "no"],
-    ["memories", String(usage?.memories ?? 0)],
-    ["versions", String(usage?.versions ?? 0)],
-    ["live bytes", size(usage?.live_bytes ?? 0)],
-    ["history bytes", size(usage?.history_bytes ?? 0)],
+    ...(store.problem === undefined ? [] : [["problem", paint("red", printable(store.problem))]]),
+    ...usageRows(store.usage ?? null),
+  ];
+}
+
+/** What a store holds cannot be known without its key. */
+function usageRows(usage: Usage | null): string[][] {
+  return [
+    ["memories", String(usage?.memories ?? "unknown")],
+    ["versions", String(usage?.versions ?? "unknown")],
+    ["live bytes", usage === null ? "unknown" : size(usage.live_bytes)],
+    ["history bytes", usage === null ? "unknown" : size(usage.history_bytes)],
   ];
 }
 
@@ -123,7 +130,8 @@ async function remove(context: Context, name: string, flags: Flags): Promise<voi
 async function confirm({ name, usage }: MemoryStore): Promise<void> {
   if (!process.stdin.isTTY) throw new MemfsError("invalid_argument", "deleting a store needs a yes; add --yes");
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const what = `${printable(name)} with ${usage?.memories ?? 0} memories and ${usage?.versions ?? 0} versions`;
+  const holding = usage ? `${usage.memories} memories and ${usage.versions} versions` : "contents that cannot be read";
+  const what = `${printable(name)} with ${holding}`;
   const answer = await terminal.question(`Delete the store ${what} for good? [y/N] `);
   terminal.close();
   if (!/^y(es)?$/i.test(answer.trim()))

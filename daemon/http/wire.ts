@@ -7,7 +7,7 @@ import type * as store from "../../lib/store/types.ts";
 import { formatTime } from "../../lib/time.ts";
 import type { MountInfo } from "../mounts.ts";
 
-export function wireStore(info: store.StoreInfo, usage?: store.StoreUsage): api.MemoryStore {
+export function wireStore(info: store.StoreInfo): api.MemoryStore {
   return {
     type: "memory_store",
     id: info.id,
@@ -19,11 +19,10 @@ export function wireStore(info: store.StoreInfo, usage?: store.StoreUsage): api.
     archived_at: timeOrNull(info.archivedAt),
     slug: info.slug,
     encrypted: info.encrypted,
-    ...(usage === undefined ? {} : { usage: wireUsage(usage) }),
   };
 }
 
-function wireUsage(usage: store.StoreUsage): api.Usage {
+export function wireUsage(usage: store.StoreUsage): api.Usage {
   return {
     memories: usage.memories,
     versions: usage.versions,

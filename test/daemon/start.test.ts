@@ -1,7 +1,7 @@
 import { cp, mkdir, readFile, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import t, { type Test } from "tap";
-import type { DaemonStatus } from "../../lib/api.ts";
+import type { DaemonStatus, MemoryStore } from "../../lib/api.ts";
 import { openLevelKv } from "../../lib/kv/level.ts";
 import { silentLog } from "../../lib/log.ts";
 import { Keyring } from "../../lib/store/keyring.ts";
@@ -92,6 +92,36 @@ t.test("a wrong or missing master key", async (t) => {
   t.notOk((await readdir(home.home.dir)).includes("master.key"), "no new key is made for old data");
   await writeFile(file, good, { mode: 0o600 });
   await works(t, home);
+});
+
+t.test("a store whose key file is lost is shown and can be deleted, and hides nothing of the others", async (t) => {
+  const home = await usedHome(t);
+  const [lost] = (await home.json<MemoryStore[]>("store", "list")).map(({ id }) => id);
+  await home.memfs("store", "create", "other");
+  await home.memfs("daemon", "stop");
+  const keys = join(home.home.dir, "keys");
+  const [file = ""] = (await readdir(keys)).filter((name) => name.endsWith(".key")).sort();
+  await rm(join(keys, file));
+
+  t.match((await home.memfs("store", "list")).stdout, /other.*\n.*notes/, "it is listed");
+  t.match(await home.json<MemoryStore>("store", "show", "notes"), { id: lost, usage: null, problem: /is missing/ });
+  const shown = await home.memfs("store", "show", "notes");
+  t.equal(shown.code, 0);
+  t.match(shown.stdout, /^problem +key file .* is missing; restore it from a backup, or delete the store$/m);
+  t.match(shown.stdout, /^memories +unknown$/m);
+  t.equal((await home.memfs("cat", "notes:/a.md")).code, 78, "but not read");
+
+  const audit = await home.memfs("audit", "verify");
+  t.equal(audit.code, 78);
+  t.match(audit.stdout, /^other: ok, \d+ entries, head [0-9a-f]{64}\n$/, "the others are verified");
+  t.match(audit.stderr, /^memfs: notes: key file [^\n]+ is missing; restore it [^\n]+\n$/);
+  const reports: unknown = JSON.parse((await home.memfs("audit", "verify", "--json")).stdout);
+  t.match(reports, [{ ok: true }, { type: "error", memory_store_id: lost, error: { code: "bad_key" } }]);
+
+  t.strictSame(await home.memfs("store", "rm", "notes", "--yes"), { code: 0, stdout: "", stderr: "" });
+  t.match((await home.memfs("store", "list")).stdout, /^memstore_\w+ +other *\n$/);
+  await home.memfs("daemon", "restart");
+  t.equal((await home.memfs("audit", "verify")).code, 0, "and nothing of it is left at the next start");
 });
 
 t.test("a configuration with mistakes names them all", async (t) => {

@@ -25,6 +25,7 @@ export function daemonRoutes(api: Api, services: Services): void {
       started_at: formatTime(startedAt),
       uptime_seconds: Math.max(0, Math.floor((clock.now() - startedAt) / 1e6)),
       mounts: mounts.list().length,
+      cleared_mountpoints: mounts.cleared,
       stores: catalogue.list().length,
     };
   }

@@ -1,7 +1,9 @@
 /** Memory stores and their policies. */
 
 import { Type } from "typebox";
+import type { MemoryStore } from "../../../lib/api.ts";
 import { MemfsError } from "../../../lib/errors.ts";
+import type { Catalogue } from "../../../lib/store/catalogue.ts";
 import type { StoreInfo } from "../../../lib/store/types.ts";
 import type { Api } from "../api.ts";
 import { listQuery, pageOf } from "../lists.ts";
@@ -9,7 +11,7 @@ import { parseTimeParameter } from "../lookup.ts";
 import { actorOf } from "../peers.ts";
 import { storeParams } from "../schemas.ts";
 import type { Services } from "../services.ts";
-import { policyChanges, wirePolicy, wireStore } from "../wire.ts";
+import { policyChanges, wirePolicy, wireStore, wireUsage } from "../wire.ts";
 
 const createBody = Type.Object({
   name: Type.String(),
@@ -67,9 +69,8 @@ export function storeRoutes(api: Api, services: Services): void {
   });
 
   api.get("/v1/memory_stores/:store", { schema: one }, async ({ params }) => {
-    const { id } = catalogue.find(params.store);
-    const store = await catalogue.open(id);
-    return wireStore(store.info, store.usage());
+    const info = catalogue.find(params.store);
+    return { ...wireStore(info), ...(await usageOf(catalogue, info.id)) };
   });
 
   api.route({
@@ -94,15 +95,8 @@ export function storeRoutes(api: Api, services: Services): void {
   });
 
   api.delete("/v1/memory_stores/:store", { schema: one }, async ({ params }) => {
-    const { id, name } = catalogue.find(params.store);
-    const [place] = mounts.placesOf(id);
-    if (place !== undefined) {
-      throw new MemfsError(
-        "busy",
-        `the store ${name} is mounted at ${place}; unmount it first with: memfs umount ${place}`,
-      );
-    }
-    await catalogue.remove(id);
+    const { id } = catalogue.find(params.store);
+    await mounts.removeStore(id);
     return { id, type: "memory_store_deleted" };
   });
 
@@ -119,4 +113,14 @@ export function storeRoutes(api: Api, services: Services): void {
       return wirePolicy(await catalogue.setPolicy(id, policyChanges(request.body), actorOf(request)));
     },
   });
+}
+
+/** A store whose key or data is lost is shown too: whoever wants to delete it has to find it. */
+async function usageOf(catalogue: Catalogue, id: string): Promise<Pick<MemoryStore, "usage" | "problem">> {
+  try {
+    return { usage: wireUsage((await catalogue.open(id)).usage()) };
+  } catch (error) {
+    if (!(error instanceof MemfsError) || !["bad_key", "damaged"].includes(error.code)) throw error;
+    return { usage: null, problem: error.message };
+  }
 }
