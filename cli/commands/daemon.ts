@@ -7,7 +7,7 @@ import type { DaemonStatus } from "../../lib/api.ts";
 import { ERRORS, MemfsError } from "../../lib/errors.ts";
 import { common } from "../command.ts";
 import { type Context, isAbsent } from "../context.ts";
-import { json, line, table } from "../output.ts";
+import { complain, json, line, table } from "../output.ts";
 import { reportOf, runDaemon, startDaemon } from "../start-daemon.ts";
 
 /** Milliseconds a daemon gets to commit drafts, unmount and close. */
@@ -56,13 +56,18 @@ function levelFlags({ logLevel }: Flags): string[] {
 }
 
 async function start(context: Context, flags: Flags): Promise<DaemonStatus> {
-  try {
-    return await status(context);
-  } catch (error) {
+  const running = await status(context).catch((error: unknown) => {
     if (!isAbsent(error)) throw error;
+    return null;
+  });
+  // Another starter may come first: then, too, a daemon runs that was started with other flags.
+  const found =
+    running !== null || (await startDaemon(context.home, context.env, levelFlags(flags))).state === "running";
+  if (found && flags.logLevel !== undefined) {
+    const way = `use: memfs daemon restart --log-level ${flags.logLevel}`;
+    complain(`a daemon runs already and keeps its log level; to change it ${way}`);
   }
-  await startDaemon(context.home, context.env, levelFlags(flags));
-  return status(context);
+  return running ?? status(context);
 }
 
 /** @throws MemfsError `unreachable`, absent when none runs */

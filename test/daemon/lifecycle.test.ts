@@ -4,7 +4,7 @@ import { appendFile, chmod, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import t from "tap";
 import type { DaemonStatus, MemoryStore, MemoryVersion, Mount } from "../../lib/api.ts";
-import { requireFuse, run, until } from "../fixtures/fuse.ts";
+import { requireFuse, run, shell, until } from "../fixtures/fuse.ts";
 import { isAlive, mountsBelow, testHome } from "../fixtures/home.ts";
 
 t.test("of many starters at once one daemon survives, and all are served", async (t) => {
@@ -78,6 +78,63 @@ t.test("a killed daemon loses nothing that was closed, and its dead mount is cle
   t.strictSame(mountsBelow(home.place), [], "and cleared the dead mount");
   t.equal((await home.memfs("mount", "notes", "notes")).code, 0);
   t.equal(await readFile(`${notes}/a.md`, "utf8"), "one\ntwo\n");
+  t.equal((await home.memfs("audit", "verify")).code, 0);
+});
+
+t.test("umount after the death of the daemon finds the mount cleared, whoever cleared it", async (t) => {
+  if (!requireFuse(t)) return;
+  const home = await testHome(t);
+  const notes = await home.directory("notes");
+  const cleared = { code: 0, stdout: `The dead mount at ${notes} was cleared.\n`, stderr: "" };
+  await home.memfs("mount", "--create", "notes", "notes");
+  await home.kill();
+  t.strictSame(await home.memfs("umount", "notes"), cleared, "by the start that umount causes");
+  t.strictSame(mountsBelow(home.place), []);
+
+  t.equal((await home.memfs("mount", "notes", "notes")).code, 0);
+  await home.kill();
+  t.equal((await home.memfs("daemon", "start")).code, 0);
+  t.strictSame(await home.memfs("umount", "notes"), cleared, "by an earlier start");
+  t.equal((await home.memfs("mount", "notes", "notes")).code, 0);
+  t.strictSame(await home.memfs("umount", "notes"), { code: 0, stdout: "", stderr: "" });
+  t.equal((await home.memfs("umount", "notes")).code, 66, "that was before the last mount");
+});
+
+/** Each is a change; `$1` is the mount, where `f` and `d` are. */
+const CHANGES = [
+  'echo x > "$1/new"',
+  'echo x >> "$1/f"',
+  'mkdir "$1/new"',
+  'rm "$1/f"',
+  'rmdir "$1/d"',
+  'mv "$1/f" "$1/new"',
+  'chmod 600 "$1/f"',
+  'touch "$1/f"',
+  'touch "$1/new"',
+  'truncate -s 1 "$1/f"',
+  'ln "$1/f" "$1/new"',
+  'ln -s f "$1/new"',
+];
+
+t.test("a read-only mount refuses every change with EROFS, and the journal has the refusals", async (t) => {
+  if (!requireFuse(t)) return;
+  const home = await testHome(t);
+  const [notes, frozen] = [await home.directory("notes"), await home.directory("frozen")];
+  await home.memfs("mount", "--create", "notes", "notes");
+  await shell('echo one > "$1/f"; mkdir "$1/d"', notes);
+  t.equal((await home.memfs("mount", "notes:ro", "frozen")).code, 0);
+  const usage = async () => (await home.json<MemoryStore>("store", "show", "notes")).usage;
+  const look = () => shell('cd "$1"; stat -c "%n %f %s %h %Y" . f d; cat f', frozen);
+  const [before, seen] = [await usage(), await look()];
+  for (const change of CHANGES) {
+    const { code, stderr } = await shell(change, frozen);
+    t.not(code, 0, change);
+    t.match(stderr, /Read-only file system/, change);
+  }
+  t.strictSame(await look(), seen, "nothing has changed");
+  const after = await usage();
+  t.ok((after?.head_seq ?? 0) > (before?.head_seq ?? 0), "refusals are journalled");
+  t.strictSame({ ...after, head_seq: 0 }, { ...before, head_seq: 0 }, "and nothing else");
   t.equal((await home.memfs("audit", "verify")).code, 0);
 });
 
@@ -161,6 +218,19 @@ t.test("a question that meets a stopping daemon is answered by the next one", as
     ]);
     for (const { code, stderr } of asked) t.strictSame({ code, stderr }, { code: 0, stderr: "" });
   }
+});
+
+t.test("a log level for a daemon that runs already is said to have no effect", async (t) => {
+  const home = await testHome(t);
+  t.equal((await home.memfs("daemon", "start", "--log-level", "debug")).stderr, "");
+  const { code, stderr } = await home.memfs("daemon", "start", "--log-level", "warn");
+  t.equal(code, 0);
+  t.equal(
+    stderr,
+    "memfs: a daemon runs already and keeps its log level; to change it use: memfs daemon restart --log-level warn\n",
+  );
+  t.equal((await home.memfs("daemon", "start")).stderr, "");
+  t.equal((await home.memfs("daemon", "restart", "--log-level", "warn")).stderr, "");
 });
 
 t.test("daemon run stays in the foreground, logs to stderr, and ends with a signal", async (t) => {
