@@ -51,7 +51,7 @@ export function policyChanges(pairs: readonly string[]): Partial<Policy> {
     if (value === null) problems.push(`${key} needs ${expected}, as in ${key}=VALUE`);
     return [key, value];
   });
-  if (problems.length > 0) throw new MemfsError("invalid_argument", problems.join("; "));
+  if (problems.length > 0) throw new MemfsError("invalid_argument", `${problems.join("; ")}; correct it and try again`);
   return Object.fromEntries(changes) as Partial<Policy>;
 }
 

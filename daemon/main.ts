@@ -112,7 +112,11 @@ async function start(starter: StarterLine | null): Promise<StartReport> {
 function failed(error: unknown): StartReport {
   if (error instanceof MemfsError) return { state: "failed", code: error.code, message: error.message };
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return { state: "failed", code: "internal", message: message.replaceAll(/\s*\n\s*/g, " ") };
+  return {
+    state: "failed",
+    code: "internal",
+    message: `unexpected error; please report it: ${message}`.replaceAll(/\s*\n\s*/g, " "),
+  };
 }
 
 const starter = flags["report-fd"] === undefined ? null : new StarterLine(Number(flags["report-fd"]));

@@ -21,7 +21,7 @@ async function cat(context: Context, text: string, flags: { readonly json?: bool
     if (flags.json !== true) return write(await client.file(store, path, version ?? undefined));
     const shown = await client.versionAt(store, path, version);
     if (shown.content_sha256 === null)
-      throw new MemfsError("not_found", `${text} has no content (deleted or redacted)`);
+      throw new MemfsError("not_found", `${text} has no content (deleted or redacted); name another version`);
     json(shown);
   });
 }

@@ -32,11 +32,12 @@ export function refusalOf(error: unknown, requestId: string): Refusal {
 
 function asMemfsError(error: unknown): MemfsError {
   if (error instanceof MemfsError) return error;
-  const { statusCode, message, validation } = error as Partial<FastifyError>;
-  if (validation !== undefined) return new MemfsError("invalid_argument", message ?? "the request is not valid");
-  const code = statusCode === undefined ? undefined : CODES[statusCode];
-  if (code !== undefined) return new MemfsError(code, message ?? "the request is not valid");
-  if (statusCode !== undefined && statusCode < 500) return new MemfsError("invalid_argument", message ?? "not valid");
+  const { statusCode = 500, message = "the request is not valid", validation } = error as Partial<FastifyError>;
+  // The schema's words have their advice already.
+  if (validation !== undefined) return new MemfsError("invalid_argument", message);
+  if (statusCode < 500) {
+    return new MemfsError(CODES[statusCode] ?? "invalid_argument", `${message}; correct the request`);
+  }
   return new MemfsError("internal", "something went wrong inside memfs; see the daemon's log", { cause: error });
 }
 

@@ -57,6 +57,9 @@ export function parseVersionSpec(text: string): VersionSpec {
 export function parseTimeParameter(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const at = parseTime(text);
-  if (at === null) throw new MemfsError("invalid_argument", `${name} is not an RFC 3339 time with a zone: ${text}`);
-  return at;
+  if (at !== null) return at;
+  throw new MemfsError(
+    "invalid_argument",
+    `${name} is ${JSON.stringify(text)}, which is no time; give one in RFC 3339 with a zone`,
+  );
 }

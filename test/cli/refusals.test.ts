@@ -44,6 +44,7 @@ t.test("wrong calls are refused without starting a daemon", async (t) => {
       code: 64,
       says: /max_memories needs .*"color" is no policy key|"color" is no policy key/,
     },
+    { args: ["store", "policy", "notes", "max_memories=many"], code: 64, says: /max_memories needs a number/ },
     { args: ["audit", "verify", "--head", "abc"], code: 64, says: /--head is no hash/ },
     { args: ["daemon", "status"], code: 69, says: /no daemon runs for .*; start it with: memfs daemon start/ },
     { args: ["daemon", "stop"], code: 69, says: /no daemon runs/ },

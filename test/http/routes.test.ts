@@ -321,6 +321,48 @@ t.test("a mount that the kernel refuses leaves no store behind", async (t) => {
   t.strictSame((await ask<List<Mount>>("GET", "/v1/mounts")).body.data, []);
 });
 
+t.test("of mounting a store and deleting it at the same time one wins", async (t) => {
+  const { ask, directory } = await httpFixture(t);
+  const won = { mount: 0, removal: 0 };
+  for (let round = 0; round < 20; round++) {
+    const { body: store } = await ask<MemoryStore>("POST", STORES, { body: { name: `s${round}` } });
+    const mountpoint = `${directory}/${round}`;
+    await mkdir(mountpoint);
+    const body = { mountpoint, stores: [{ store: store.id, access: "rw" }], agent: "scout" };
+    const mounting = ask<Mount>("POST", "/v1/mounts", { body });
+    // Each round meets another moment of the mounting.
+    for (let turn = 0; turn < round; turn++) await new Promise(setImmediate);
+    const [mounted, removed] = await Promise.all([mounting, ask("DELETE", `${STORES}/${store.id}`)]);
+    const winner = mounted.status === 200 ? "mount" : "removal";
+    won[winner] += 1;
+    t.equal(removed.status, winner === "mount" ? 409 : 200);
+    t.equal((await ask("GET", `${STORES}/${store.id}`)).status, winner === "mount" ? 200 : 404);
+    t.equal(mounted.status, winner === "mount" ? 200 : 404);
+  }
+  t.comment(won);
+  t.ok(won.mount > 0);
+  t.equal((await ask<List<Mount>>("GET", "/v1/mounts?limit=100")).body.data.length, won.mount);
+});
+
+t.test("every refusal says what is wrong; what to do", async (t) => {
+  const { ask, path } = await httpFixture(t);
+  const refused = [
+    await ask("GET", "/v1/nothing"),
+    await ask("GET", `${STORES}?limit=x`),
+    await ask("GET", `${STORES}?created_at[gte]=yesterday`),
+    await ask("POST", STORES, { body: { name: 7 } }),
+    await ask("POST", "/v1/mounts", { body: {} }),
+    await ask("GET", `${path}/memories?path_prefix=a`),
+    await ask("GET", `${path}/memory_versions?path=a`),
+    await ask("POST", `${path}/rollback`, { body: { to: 1 } }),
+    await ask("DELETE", "/v1/mounts/nothing"),
+  ];
+  for (const { status, error } of refused) {
+    t.ok(status === 400 || status === 404);
+    t.match(error.message, /^[^;]+; [^;]+$/);
+  }
+});
+
 t.test("the daemon tells what it is and stops after it has answered", async (t) => {
   const { ask, stopped } = await httpFixture(t);
   t.match((await ask("GET", "/v1/daemon")).body, {

@@ -26,7 +26,8 @@ const REQUEST_HEADROOM = 4096;
  */
 export function createKernelDriver(options: { log: Logger }): Driver {
   // Structures are written as 32-bit words with the low half first.
-  if (endianness() !== "LE") throw new MemfsError("fuse_unavailable", "the kernel driver needs a little-endian host");
+  if (endianness() !== "LE")
+    throw new MemfsError("fuse_unavailable", "the kernel driver needs a little-endian host; use another machine");
   return new KernelDriver(options.log);
 }
 
@@ -67,7 +68,10 @@ class KernelDriver implements Driver {
     if (negotiation.kind === "agreed") return attachment;
     await attachment.destroy();
     const reason = negotiation.kind === "refused" ? negotiation.reason : "no common FUSE protocol";
-    throw new MemfsError("fuse_unavailable", `${options.mountpoint} cannot be served: ${reason}`);
+    throw new MemfsError(
+      "fuse_unavailable",
+      `${options.mountpoint} cannot be served: ${reason}; look at the log of the daemon`,
+    );
   }
 
   close(): Promise<void> {
@@ -81,6 +85,6 @@ class KernelDriver implements Driver {
   }
 
   #assertOpen(): void {
-    if (this.#closing !== null) throw new MemfsError("closed", "the kernel driver is closed");
+    if (this.#closing !== null) throw new MemfsError("closed", "the kernel driver is closed; start the daemon again");
   }
 }

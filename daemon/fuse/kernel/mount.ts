@@ -62,7 +62,7 @@ export async function disconnect(calls: Syscalls, path: string, options: { lazy:
   if (result === -Errno.EBUSY) {
     throw new MemfsError("mountpoint_busy", `${path} is in use; close what is open in it, or detach it lazily`);
   }
-  throw new MemfsError("io", `${path} could not be unmounted: ${errnoName(-result)}`);
+  throw new MemfsError("io", `${path} could not be unmounted (${errnoName(-result)}); try: umount -l ${path}`);
 }
 
 async function resolveMountpoint(mountpoint: string): Promise<string> {
@@ -75,7 +75,8 @@ async function resolveMountpoint(mountpoint: string): Promise<string> {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") {
       throw new MemfsError("mountpoint_missing", `${mountpoint} does not exist; make the directory first`, { cause });
     }
-    throw new MemfsError("mountpoint_unusable", `${mountpoint} cannot be reached: ${(cause as Error).message}`, {
+    const { message } = cause as Error;
+    throw new MemfsError("mountpoint_unusable", `${mountpoint} cannot be reached: ${message}; mount elsewhere`, {
       cause,
     });
   }

@@ -51,7 +51,8 @@ interface Bound {
  * @throws MemfsError `io` when it did
  */
 export function check(result: number, call: string): number {
-  if (result < 0) throw new MemfsError("io", `${call} failed with ${errnoName(-result)}`);
+  if (result < 0)
+    throw new MemfsError("io", `${call} failed with ${errnoName(-result)}; try again, and report it if it stays`);
   return result;
 }
 

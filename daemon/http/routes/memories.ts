@@ -46,7 +46,7 @@ export function memoryRoutes(api: Api, { catalogue }: Services): void {
 /** Bytes of a prefix; a described one (with `%XX`) only ever comes from a list of this API. */
 function prefixOf(text: string): Buffer {
   if (!text.startsWith("/") || !text.endsWith("/")) {
-    throw new MemfsError("invalid_argument", `path_prefix must start and end with /: ${text}`);
+    throw new MemfsError("invalid_argument", `path_prefix ${text} is no directory; start and end it with /`);
   }
   const described = pathsOf(text.slice(0, -1)).at(-1) ?? Buffer.alloc(0);
   return Buffer.concat([described, Buffer.from("/")]);
