@@ -135,6 +135,13 @@ t.test("a target may be a path through a link, a relative name inside the mount,
   t.match((await home.memfs("ls", "notes")).stdout, / a\.md\n +sub\/\n$/);
   t.match((await home.memfs("ls", "./notes/sub")).stdout, / b\.md\n$/);
 
+  await writeFile(`${notes}/a.md@1`, "its name ends so\n");
+  t.equal((await home.memfs("cat", "notes:/a.md@1")).stdout, "one\n", "what reads as a version is one");
+  for (const target of ["notes:/a.md@1/", "./notes/a.md@1/", "notes:/a.md@1@1"]) {
+    t.equal((await home.memfs("cat", target)).stdout, "its name ends so\n", target);
+    t.match((await home.memfs("show", target)).stdout, /^Memory: +\/a\.md@1@1 /m, target);
+  }
+
   await rm(`${notes}/sub/b.md`);
   // By somebody else: what the process that removed it writes there at once would go on as the same memory.
   await shell('echo new > "$1"', `${notes}/sub/b.md`);
