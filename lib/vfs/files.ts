@@ -68,6 +68,7 @@ export class Files {
   write(caller: Caller, number: number, { handle, offset, data, flags }: WriteRequest): number {
     const view = this.#view;
     view.requireWritable(caller, "write", number);
+    const author = view.handles.file(handle);
     const node = view.node(number);
     const now = view.drafts.get(number)?.size ?? node.size;
     const appends = (flags.open & O_APPEND) !== 0 && !flags.writeback;
@@ -78,7 +79,7 @@ export class Files {
     if (appends) draft.append(data);
     else draft.write(at, data);
     draft.touch(view.now());
-    draft.author = view.handles.file(handle);
+    draft.author = author;
     if (at !== offset) view.invalidator.content(view.ref(number));
     return data.length;
   }

@@ -5,16 +5,8 @@ import type { Kv } from "../../lib/kv/kv.ts";
 import type { VersionInfo } from "../../lib/store/types.ts";
 import type { NodeRef } from "../../lib/vfs/filesystem.ts";
 import { OPERATOR, stored } from "../fixtures/store.ts";
-import type {
-  TestMount} from "../fixtures/vfs.ts";
-import {
-  mountedFixture,
-  type MountedFixture,
-  O_RDONLY,
-  O_RDWR,
-  O_TRUNC,
-  O_WRONLY
-} from "../fixtures/vfs.ts";
+import type { TestMount } from "../fixtures/vfs.ts";
+import { mountedFixture, type MountedFixture, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } from "../fixtures/vfs.ts";
 
 async function journal(kv: Kv): Promise<JournalEntry[]> {
   return (await stored(kv, "j")).map(({ value }) => decodeJournalEntry(value));
