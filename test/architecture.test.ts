@@ -15,7 +15,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   lib: [],
   "lib/index.ts": ["lib", "lib/kv", "lib/store", "lib/vfs"],
   "lib/kv": ["lib"],
-  "lib/store": ["lib", "lib/kv/kv.ts", "lib/kv/layout.ts"],
+  "lib/store": ["lib", "lib/kv/kv.ts", "lib/kv/batch.ts", "lib/kv/layout.ts"],
   "lib/vfs": ["lib", "lib/store"],
   daemon: ["lib", "lib/kv", "lib/store", "lib/vfs", "daemon/fuse", "daemon/http"],
   "daemon/fuse": ["lib", "lib/vfs"],

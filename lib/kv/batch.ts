@@ -1,5 +1,7 @@
 /** An atomic set of writes, held as the bytes that the redo log records: built once, sealed and kept as they are. */
-import type { Key } from "./kv.ts";
+
+/** Bytes, one per char code (a latin1 string), so that keys concatenate, compare and hash at string speed. */
+export type Key = string;
 
 /** An operation is u32 key length, u32 value length (all ones: delete), key, value. All integers are big-endian. */
 export const OPERATION_HEADER_SIZE = 8;

@@ -3,10 +3,9 @@
  * Implemented by LevelDB behind a redo log (`level.ts`) and in memory (`memory.ts`, for tests).
  */
 
-import type { Batch } from "./batch.ts";
+import type { Batch, Key } from "./batch.ts";
 
-/** Bytes, one per char code (a latin1 string), so that keys concatenate, compare and hash at string speed. */
-export type Key = string;
+export type { Key };
 
 /** One key and its opened (plain) value. */
 export interface Entry {
