@@ -1,7 +1,7 @@
 /** Head of the journal and running totals of a store. */
 
 import type { Hash } from "./hash.ts";
-import { begin, HASH_BYTES, openRecord } from "./record.ts";
+import { begin, HASH_BYTES, type Mutable, openRecord } from "./record.ts";
 import type { Micros } from "./types.ts";
 
 /** Head of the journal and running totals of a store. */
@@ -35,5 +35,19 @@ export function decodeCounters(bytes: Buffer): Counters {
     versions: from.varint(),
     liveBytes: from.varint(),
     historyBytes: from.varint(),
+  };
+}
+
+/** A copy to change. */
+export function copyCounters(counters: Counters): Mutable<Counters> {
+  return {
+    seq: counters.seq,
+    journalHash: counters.journalHash,
+    lastAt: counters.lastAt,
+    nextNode: counters.nextNode,
+    memories: counters.memories,
+    versions: counters.versions,
+    liveBytes: counters.liveBytes,
+    historyBytes: counters.historyBytes,
   };
 }

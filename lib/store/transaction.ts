@@ -22,7 +22,7 @@ import {
   pastEntryKey,
   RUN_LENGTH,
 } from "./keys.ts";
-import { type Counters, encodeCounters } from "./counters.ts";
+import { copyCounters, type Counters, encodeCounters } from "./counters.ts";
 import { encodeEntry, encodePastEntry, type EntryRecord } from "./entry-record.ts";
 import { copyMemory, encodeMemory, type MemoryRecord } from "./memory-record.ts";
 import { copyNode, encodeNode, type NodeName, type NodeRecord } from "./node-record.ts";
@@ -85,7 +85,7 @@ export class Transaction implements ContentTarget {
     this.#state = state;
     this.#salts = salts;
     this.cause = cause;
-    this.counters = { ...state.counters };
+    this.counters = copyCounters(state.counters);
     this.#lastActor = state.lastActor;
     this.at = Math.max(state.clock.now(), state.counters.lastAt + 1);
     this.now = { sec: Math.floor(this.at / 1e6), nsec: (this.at % 1e6) * 1000 };

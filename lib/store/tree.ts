@@ -27,9 +27,9 @@ export interface NewNode {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
-  readonly rdev?: number;
+  readonly rdev?: number | undefined;
   /** Bytes. */
-  readonly target?: string;
+  readonly target?: string | undefined;
 }
 
 /** A node that has no name yet. */

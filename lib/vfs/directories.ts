@@ -26,7 +26,8 @@ export class Directories {
     const node = this.#view.node(number);
     if (!isDirectory(node.mode)) throw new MemfsError("not_directory", "not a directory");
     const handle = this.#view.handles.openDirectory(number);
-    return { ...this.#view.handles.refOf(handle), keepCache: this.#view.seen.listingHeld(number), directIo: false };
+    const { fhHigh, fhLow } = this.#view.handles.refOf(handle);
+    return { fhHigh, fhLow, keepCache: this.#view.seen.listingHeld(number), directIo: false };
   }
 
   close(ref: HandleRef): void {

@@ -50,7 +50,8 @@ export class Files {
     if (draft !== undefined) draft.author ??= handle;
     // Written bytes reach other readers at once, and the kernel does not ask for security.capability per write.
     const directIo = isWriteOnly(flags) || (isWritable(flags) && (flags & O_APPEND) !== 0);
-    return { ...view.handles.refOf(handle), keepCache, directIo };
+    const { fhHigh, fhLow } = view.handles.refOf(handle);
+    return { fhHigh, fhLow, keepCache, directIo };
   }
 
   /** The mount is shown the head: what it writes next is based on that. */

@@ -58,8 +58,8 @@ export class Handles {
     return this.#open.size;
   }
 
-  openFile(handle: Omit<FileHandle, "id" | "kind" | "process">): FileHandle {
-    const opened: FileHandle = { ...handle, kind: "file", id: this.#nextId(), process: null };
+  openFile({ node, flags, opener, uid }: Omit<FileHandle, "id" | "kind" | "process">): FileHandle {
+    const opened: FileHandle = { kind: "file", id: this.#nextId(), node, flags, opener, uid, process: null };
     this.#open.set(opened.id, opened);
     return opened;
   }

@@ -72,15 +72,9 @@ export class Names {
     if (type === S_IFCHR || type === S_IFBLK) throw new MemfsError("not_permitted", "no device files here");
     if (type === S_IFREG) checkCount(view.live.store);
     const { uid, gid } = view.identity;
-    const made = {
-      mode,
-      uid,
-      gid,
-      ...(rdev === undefined ? {} : { rdev }),
-      ...(target === undefined ? {} : { target }),
-    };
-    const cause = deferred === true ? { ...view.cause(caller), deferred } : view.cause(caller);
-    return view.live.store.update(cause, (tx) => create(tx, at, made));
+    // No spreads here: each would give the object a shape of its own, at some microseconds a request.
+    const made = { mode, uid, gid, rdev, target };
+    return view.live.store.update(view.cause(caller, null, deferred), (tx) => create(tx, at, made));
   }
 
   symlink(caller: Caller, at: NodeName, target: string): NodeEntry {

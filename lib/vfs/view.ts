@@ -112,12 +112,13 @@ export class View implements LiveView {
   }
 
   /** Who is behind a change, with the evidence of the process that asks for it. */
-  cause(caller: Caller, handle: FileHandle | null = null): Cause {
+  cause(caller: Caller, handle: FileHandle | null = null, deferred = false): Cause {
     const { connection } = this.identity;
     return {
       actor: this.#actor,
       evidence: this.#evidence(caller, handle),
       origin: { connection, uniqueHigh: caller.uniqueHigh, uniqueLow: caller.uniqueLow },
+      deferred,
       source: this,
     };
   }
