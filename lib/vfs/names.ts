@@ -15,7 +15,7 @@ import {
 } from "../store/mode.ts";
 import type { NodeName, NodeRecord } from "../store/node-record.ts";
 import { rename } from "../store/rename.ts";
-import { NAME_MAX } from "../store/tree.ts";
+import { type Move, NAME_MAX } from "../store/tree.ts";
 import { commitDraft, draftOf } from "./commits.ts";
 import type { Answer, Caller, NodeEntry, OpenedHandle } from "./filesystem.ts";
 import type { Files } from "./files.ts";
@@ -143,16 +143,16 @@ export class Names {
   }
 
   /** A promise only when a directory is moved whose listings are not in memory. */
-  rename(caller: Caller, move: { from: NodeName; to: NodeName }, flags: number): Answer<void> {
+  rename(caller: Caller, { from, to }: Move, flags: number): Answer<void> {
     const view = this.#view;
-    view.requireWritable(caller, "rename", move.from.parent);
+    view.requireWritable(caller, "rename", from.parent);
     if ((flags & ~RENAME_NOREPLACE) !== 0)
       throw new MemfsError("invalid_argument", "the rename flags are not supported");
-    const source = view.live.store.entry(move.from.parent, move.from.name);
+    const source = view.live.store.entry(from.parent, from.name);
     if (source === null) throw new MemfsError("not_found", "no such file or directory");
     const node = view.node(source.node);
-    if (!isDirectory(node.mode)) return this.#renameFile(caller, node.number, { ...move, flags });
-    return view.live.store.withSubtree(node.number, () => this.#rename(caller, { ...move, flags, folds: false }));
+    if (!isDirectory(node.mode)) return this.#renameFile(caller, node.number, { from, to, flags });
+    return view.live.store.withSubtree(node.number, () => this.#rename(caller, { from, to, flags, folds: false }));
   }
 
   #renameFile(caller: Caller, number: number, move: { from: NodeName; to: NodeName; flags: number }): void {
@@ -161,7 +161,7 @@ export class Names {
     commitDraft(view, number, { caller });
     const { memory } = view.node(number);
     const folds = memory !== null && view.live.store.folds(memory, view.identity.sessionId);
-    this.#rename(caller, { ...move, folds });
+    this.#rename(caller, { from: move.from, to: move.to, flags: move.flags, folds });
   }
 
   #rename(caller: Caller, move: { from: NodeName; to: NodeName; flags: number; folds: boolean }): void {
