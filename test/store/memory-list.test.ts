@@ -114,7 +114,7 @@ t.test("a memory with several names is listed once, at its path; what is no memo
   fill(files, ["/m"]);
   files.link("/m", "/a-link");
   files.mkdir("/d");
-  t.strictSame(await pages(store, { limit: 1 }), ["/m"]);
+  for (const limit of [1, 100]) t.strictSame(await pages(store, { limit }), ["/m"]);
   files.unlink("/m");
-  t.strictSame(await pages(store, { limit: 1 }), ["/a-link"], "its path is the oldest name left");
+  t.strictSame(await pages(store, { limit: 100 }), ["/a-link"], "its path is the oldest name left");
 });

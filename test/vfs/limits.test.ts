@@ -124,6 +124,10 @@ t.test("a limit that is set below what is there stops growth only", async (t) =>
   t.equal(await mount.read("/f"), x(500));
   await t.rejects(mount.append("/f", "y"), TOO_BIG);
   await mount.mount.setattr(mount.caller, await mount.node("/f"), null, { size: 400 });
+  const file = await mount.open("/f", O_WRONLY | O_TRUNC);
+  await t.rejects(mount.put(file, x(11)), TOO_BIG, "also where it was longer before");
+  await mount.put(file, "short");
+  await mount.close(file);
   await mount.rename("/f", "/g");
   t.match(await mount.mount.statfs(mount.caller, await mount.node("/")), { blocksFree: 0, files: 0, filesFree: 0 });
   await mount.unlink("/g");

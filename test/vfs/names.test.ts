@@ -122,6 +122,9 @@ t.test("a directory with more entries than listings are kept for is renamed, wit
       }
     });
   }
+  await mount.mkdir("/other");
+  const { number } = await mount.node("/big/x");
+  t.equal(store.listing(number), undefined, "what is over the bound is not in memory any more");
   const { id } = store.memoryAt(Buffer.from("/big/y/f4710"));
   await mount.rename("/big", "/moved");
   t.equal(pathOf(fixture, id), "/moved/y/f4710");
