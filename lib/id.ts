@@ -3,6 +3,7 @@
 import { randomFillSync } from "node:crypto";
 import type { Clock } from "./clock.ts";
 import { MemfsError } from "./errors.ts";
+import { u48 } from "./u48.ts";
 
 /** The 16 bytes behind an id, as a latin1 string: what keys and records hold. Sorts by time. */
 export type Uid = string;
@@ -33,21 +34,9 @@ export function createIdSource(clock: Clock): IdSource {
       }
       const random = pool.toString("latin1", used, used + RANDOM_BYTES);
       used += RANDOM_BYTES;
-      return milliseconds(Math.floor(clock.now() / 1000)) + random;
+      return u48(Math.floor(clock.now() / 1000)) + random;
     },
   };
-}
-
-function milliseconds(value: number): string {
-  const high = Math.floor(value / 2 ** 32);
-  return String.fromCharCode(
-    (high >>> 8) & 255,
-    high & 255,
-    (value >>> 24) & 255,
-    (value >>> 16) & 255,
-    (value >>> 8) & 255,
-    value & 255,
-  );
 }
 
 /** `mem_01…` for the 16 bytes of a memory. */

@@ -62,8 +62,8 @@ export interface Erasable {
   readonly detail?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** One journal entry, read back. */
-export interface JournalEntry {
+/** The fixed part, but for the commitment. */
+interface FixedPart {
   readonly seq: number;
   readonly at: Micros;
   readonly kind: JournalKind;
@@ -71,6 +71,10 @@ export interface JournalEntry {
   readonly memory: Uid | null;
   readonly version: Uid | null;
   readonly prev: Hash;
+}
+
+/** One journal entry, read back. */
+export interface JournalEntry extends FixedPart {
   readonly commitment: Hash;
   readonly hash: Hash;
   /** Null when erased. */
@@ -80,14 +84,7 @@ export interface JournalEntry {
 }
 
 /** What an entry is made of. */
-export interface NewEntry {
-  readonly seq: number;
-  readonly at: Micros;
-  readonly kind: JournalKind;
-  readonly actor: Actor;
-  readonly memory: Uid | null;
-  readonly version: Uid | null;
-  readonly prev: Hash;
+export interface NewEntry extends FixedPart {
   readonly erasable: Erasable;
   /** 16 random bytes. */
   readonly salt: string;

@@ -24,22 +24,10 @@
 
 import type { Key, Range } from "../kv/kv.ts";
 import type { Uid } from "../id.ts";
+import { u48 } from "../u48.ts";
 
 /** The first 16 bytes of an HMAC-SHA-256, as a latin1 string. */
 export type Tag = string;
-
-/** Six bytes, big-endian: a node number or a sequence number. */
-export function u48(value: number): string {
-  const high = Math.floor(value / 2 ** 32);
-  return String.fromCharCode(
-    (high >>> 8) & 255,
-    high & 255,
-    (value >>> 24) & 255,
-    (value >>> 16) & 255,
-    (value >>> 8) & 255,
-    value & 255,
-  );
-}
 
 function u32(value: number): string {
   return String.fromCharCode((value >>> 24) & 255, (value >>> 16) & 255, (value >>> 8) & 255, value & 255);

@@ -4,7 +4,8 @@
  */
 
 import type { Space } from "../kv/kv.ts";
-import { rangeOf, u48 } from "./keys.ts";
+import { u48 } from "../u48.ts";
+import { rangeOf } from "./keys.ts";
 import { decodeEntry, type EntryRecord } from "./entry-record.ts";
 
 /** Entries over all listings that are kept; ~200 bytes each. */

@@ -69,10 +69,6 @@ export class LiveStore implements DraftSource {
     for (const node of this.#orphans) this.unreferenced(node);
   }
 
-  get views(): number {
-    return this.#views.size;
-  }
-
   content(hash: Hash | null): Buffer {
     return this.store.content(hash);
   }

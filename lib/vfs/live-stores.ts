@@ -33,11 +33,6 @@ export class LiveStores {
     return live;
   }
 
-  /** True when a mount shows the store. */
-  isMounted(id: string): boolean {
-    return (this.#live.get(id)?.views ?? 0) > 0;
-  }
-
   /** Drops what removed files left behind. Mounts are detached before. */
   close(): void {
     for (const live of this.#live.values()) live.reap();
