@@ -27,6 +27,7 @@ export interface Range {
  * (the full database key, or the redo record's header), so a sealed value cannot be moved elsewhere.
  */
 export interface Sealer {
+  /** The result is valid until the next call of any sealer's `seal`. */
   seal(context: Uint8Array, value: Uint8Array): Buffer;
   /** @throws MemfsError `damaged` when the value was altered, moved, or sealed with another key. */
   open(context: Uint8Array, sealed: Uint8Array): Buffer;

@@ -2,17 +2,14 @@
  * How a value is framed at rest. The first byte says how, so that both kinds can be told apart for ever:
  * `1 | 12-byte nonce | ciphertext | 16-byte tag` (AES-256-GCM) or `0 | CRC-32 | bytes`.
  */
-import type { KeyObject } from "node:crypto";
-import { createCipheriv, createDecipheriv, createSecretKey, hash, randomFillSync } from "node:crypto";
+import { hash, randomFillSync } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { MemfsError } from "../errors.ts";
 import type { Sealer } from "../kv/kv.ts";
+import { type Aead, createAead, NONCE_SIZE, TAG_SIZE } from "./aead.ts";
 
 const PLAIN_FORMAT = 0;
 const AES_FORMAT = 1;
-const CIPHER = "aes-256-gcm";
-const NONCE_SIZE = 12;
-const TAG_SIZE = 16;
 const AES_HEADER = 1 + NONCE_SIZE;
 const PLAIN_HEADER = 1 + 4;
 
@@ -38,43 +35,37 @@ function aadOf(context: Uint8Array): Buffer {
   return aad.subarray(0, context.length + 1);
 }
 
+/** Where values are sealed, used again for each; larger ones get memory of their own. */
+const SCRATCH_SIZE = 256 * 1024;
+const scratch = Buffer.allocUnsafeSlow(SCRATCH_SIZE);
+const scratchBody = scratch.subarray(AES_HEADER);
+
 /** AES-256-GCM; the context and the format byte are authenticated with the value. */
 export class AesSealer implements Sealer {
-  readonly #key: KeyObject;
+  readonly #aead: Aead;
 
   /** `key` is 32 bytes. */
   constructor(key: Uint8Array) {
-    this.#key = createSecretKey(key);
+    this.#aead = createAead(key);
   }
 
   seal(context: Uint8Array, value: Uint8Array): Buffer {
+    const size = AES_HEADER + value.length + TAG_SIZE;
+    const sealed = size <= SCRATCH_SIZE ? scratch : Buffer.allocUnsafeSlow(size);
     const nonce = takeNonce();
-    const cipher = createCipheriv(CIPHER, this.#key, nonce);
-    cipher.setAAD(aadOf(context));
-    const ciphertext = cipher.update(value);
-    cipher.final();
-    const sealed = Buffer.allocUnsafe(AES_HEADER + ciphertext.length + TAG_SIZE);
     sealed[0] = AES_FORMAT;
     sealed.set(nonce, 1);
-    sealed.set(ciphertext, AES_HEADER);
-    sealed.set(cipher.getAuthTag(), AES_HEADER + ciphertext.length);
-    return sealed;
+    const body = sealed === scratch ? scratchBody : sealed.subarray(AES_HEADER);
+    this.#aead.seal({ nonce, aad: aadOf(context) }, value, body);
+    return sealed === scratch ? scratch.subarray(0, size) : sealed;
   }
 
   open(context: Uint8Array, sealed: Uint8Array): Buffer {
-    const end = sealed.length - TAG_SIZE;
-    if (sealed[0] !== AES_FORMAT || end < AES_HEADER) throw damaged();
-    try {
-      const nonce = sealed.subarray(1, AES_HEADER);
-      const decipher = createDecipheriv(CIPHER, this.#key, nonce, { authTagLength: TAG_SIZE });
-      decipher.setAAD(aadOf(context));
-      decipher.setAuthTag(sealed.subarray(end));
-      const value = decipher.update(sealed.subarray(AES_HEADER, end));
-      decipher.final();
-      return value;
-    } catch (cause) {
-      throw damaged(cause);
-    }
+    if (sealed[0] !== AES_FORMAT || sealed.length < AES_HEADER + TAG_SIZE) throw damaged();
+    const nonce = sealed.subarray(1, AES_HEADER);
+    const value = this.#aead.open({ nonce, aad: aadOf(context) }, sealed.subarray(AES_HEADER));
+    if (value === null) throw damaged();
+    return value;
   }
 }
 
@@ -104,9 +95,11 @@ function checksum(context: Uint8Array, value: Uint8Array): number {
   return value.length === 0 ? start : crc32(value, start);
 }
 
-function damaged(cause?: unknown): MemfsError {
-  const message = "a stored value was altered or moved, or was sealed with another key; run memfs audit verify";
-  return new MemfsError("damaged", message, cause === undefined ? {} : { cause });
+function damaged(): MemfsError {
+  return new MemfsError(
+    "damaged",
+    "a stored value was altered or moved, or was sealed with another key; run memfs audit verify",
+  );
 }
 
 /** Block size of SHA-256 in bytes, to which HMAC (RFC 2104) pads its key. */

@@ -1,0 +1,83 @@
+/**
+ * The OpenSSL inside the Node process, called directly. `node:crypto` makes a stream object and looks the cipher up anew for
+ * each value; a commit seals eight of them. Names and signatures are those of `openssl/evp.h` (EVP_EncryptInit(3)).
+ */
+
+import koffi from "koffi";
+
+const EVP_CTRL_AEAD_GET_TAG = 0x10;
+const EVP_CTRL_AEAD_SET_TAG = 0x11;
+const TAG_SIZE = 16;
+
+/** One value. `output` holds at least as many bytes as `input`; `tag` is 16 bytes. */
+export interface Sealing {
+  readonly nonce: Uint8Array;
+  readonly aad: Uint8Array;
+  readonly input: Uint8Array;
+  readonly output: Uint8Array;
+  readonly tag: Uint8Array;
+}
+
+/** AES-256-GCM. Lengths are the caller's to check: nothing here knows how large the memory behind a pointer is. */
+export interface Openssl {
+  /** Fills `output` and `tag`. */
+  encrypt(key: Uint8Array, sealing: Sealing): void;
+  /** Fills `output`; false when `tag` does not fit, and `output` is then to be thrown away. */
+  decrypt(key: Uint8Array, sealing: Sealing): boolean;
+}
+
+/** A function of the library, as koffi binds it. */
+type Bound = (...args: unknown[]) => number;
+
+let loaded: Openssl | null | undefined;
+
+/** Null when this Node does not export OpenSSL, or there is no koffi for the platform. */
+export function loadOpenssl(): Openssl | null {
+  if (loaded === undefined) {
+    try {
+      loaded = bind();
+    } catch {
+      loaded = null;
+    }
+  }
+  return loaded;
+}
+
+function bind(): Openssl {
+  const library = koffi.load(null);
+  const cipher: unknown = library.func("void *EVP_aes_256_gcm()")();
+  const context: unknown = library.func("void *EVP_CIPHER_CTX_new()")();
+  const init = (direction: string): Bound =>
+    library.func(`int EVP_${direction}Init_ex(void *, void *, void *, void *, void *)`);
+  const update = (direction: string): Bound =>
+    library.func(`int EVP_${direction}Update(void *, void *, void *, void *, int)`);
+  const final = (direction: string): Bound => library.func(`int EVP_${direction}Final_ex(void *, void *, void *)`);
+  const control: Bound = library.func("int EVP_CIPHER_CTX_ctrl(void *, int, int, void *)");
+  const [encryptInit, encryptUpdate, encryptFinal] = [init("Encrypt"), update("Encrypt"), final("Encrypt")];
+  const [decryptInit, decryptUpdate, decryptFinal] = [init("Decrypt"), update("Decrypt"), final("Decrypt")];
+  /** Receives the lengths that OpenSSL reports, which GCM makes equal to the input's. */
+  const length = Buffer.alloc(4);
+  const trailer = Buffer.alloc(TAG_SIZE);
+  // The cipher is looked up once; from then on the context is given a new key and nonce for each value.
+  must(encryptInit(context, cipher, null, null, null));
+  return {
+    encrypt(key, { nonce, aad, input, output, tag }) {
+      must(encryptInit(context, null, null, key, nonce));
+      must(encryptUpdate(context, null, length, aad, aad.length));
+      if (input.length > 0) must(encryptUpdate(context, output, length, input, input.length));
+      must(encryptFinal(context, trailer, length));
+      must(control(context, EVP_CTRL_AEAD_GET_TAG, TAG_SIZE, tag));
+    },
+    decrypt(key, { nonce, aad, input, output, tag }) {
+      must(decryptInit(context, null, null, key, nonce));
+      must(decryptUpdate(context, null, length, aad, aad.length));
+      if (input.length > 0) must(decryptUpdate(context, output, length, input, input.length));
+      must(control(context, EVP_CTRL_AEAD_SET_TAG, TAG_SIZE, tag));
+      return decryptFinal(context, trailer, length) === 1;
+    },
+  };
+}
+
+function must(result: number): void {
+  if (result !== 1) throw new Error("OpenSSL refused to seal a value");
+}
