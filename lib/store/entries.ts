@@ -72,7 +72,7 @@ export interface NewAttributes {
   readonly mtime?: Timestamp;
 }
 
-/** Changes attributes. They are journalled and make no version. */
+/** Changes attributes. They are journalled and make no version; looking back shows permissions and mtime as they were. */
 export function setAttributes(tx: Transaction, number: number, changes: NewAttributes): NodeRecord {
   const node = tx.editNode(number);
   if (changes.permissions !== undefined) node.mode = typeOf(node.mode) | changes.permissions;
@@ -84,5 +84,6 @@ export function setAttributes(tx: Transaction, number: number, changes: NewAttri
   const name = node.names[0];
   const path = name === undefined ? undefined : pathOf(tx, name);
   tx.journal("node.changed", { memory: node.memory }, { path, detail: { ...changes } });
+  if (changes.permissions !== undefined || changes.mtime !== undefined) tx.putPastEntries(node);
   return node;
 }

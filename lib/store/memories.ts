@@ -109,7 +109,7 @@ function newMemory(tx: Transaction, node: NodeRecord): Mutable<MemoryRecord> {
 /** The file is the present of the memory from its first version on. */
 function bindMemory(tx: Transaction, node: Mutable<NodeRecord>, memory: MemoryRecord): void {
   node.memory = memory.memory;
-  tx.putPastEntry(firstName(node), tx.counters.seq, node);
+  tx.putPastEntries(node);
   tx.mark(pathKey(tx.state.tagOfName(memory.path), tx.counters.seq, memory.memory));
   tx.counters.memories += 1;
 }

@@ -76,9 +76,11 @@ function settleMemories(
   const { from, to, successor, folds } = move;
   const node = tx.editNode(number);
   const own = node.memory;
+  const before = tx.counters.seq;
   if (successor === null) {
     if (own !== null) moveMemory(tx, own, node);
-    else tx.journal("entry.renamed", {}, { path: pathOf(tx, from) });
+    // No memory, or one whose path is another name of the file.
+    if (tx.counters.seq === before) tx.journal("entry.renamed", { memory: own }, { path: pathOf(tx, from) });
   } else if (own === null || node.content === null) {
     deleteMemory(tx, successor, node);
   } else {
@@ -96,6 +98,7 @@ function inherit(tx: Transaction, node: Mutable<NodeRecord>, successor: string):
   node.memory = successor;
   const { content, size, mtime } = node;
   commitContent(tx, node, { content: { hash: content ?? EMPTY_HASH, size }, base: memory.head, mtime });
+  tx.putPastEntries(node);
 }
 
 function recordMove(tx: Transaction, node: NodeRecord, { from, to }: Move): void {

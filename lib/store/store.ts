@@ -20,6 +20,7 @@ import { type Counters, decodeCounters } from "./counters.ts";
 import type { EntryRecord } from "./entry-record.ts";
 import type { MemoryRecord } from "./memory-record.ts";
 import type { NodeRecord } from "./node-record.ts";
+import { Past } from "./past.ts";
 import { rollbackMemory, wouldChange } from "./rollback.ts";
 import { createSaltSource } from "./salt.ts";
 import { StoreState, type TagKeys } from "./state.ts";
@@ -82,6 +83,7 @@ export class Store {
   readonly #salts = createSaltSource();
   readonly #sync: () => Promise<void>;
   readonly #shared = new GenerationCache<Uid, true>(SHARED_MEMORIES);
+  readonly #past: Past;
   #observer: StoreObserver = () => undefined;
 
   /** @throws MemfsError `damaged` when the store has no counters: it was never made, or its keys are gone */
@@ -89,6 +91,7 @@ export class Store {
     const stored = options.space.get(counterKey);
     if (stored === undefined) throw new MemfsError("damaged", "the store has no counters; restore it from a backup");
     this.#state = new StoreState({ ...options, counters: decodeCounters(stored) });
+    this.#past = new Past(this.#state);
     this.#describe = options.describe;
     this.#sync = options.sync;
   }
@@ -299,6 +302,11 @@ export class Store {
     if (input.dryRun === true || !wouldChange(before, to)) return { ...target, version: null };
     const after = this.update(cause, (tx) => rollbackMemory(tx, uid, to));
     return { ...target, version: this.version(formatId("memver", after.head)) };
+  }
+
+  /** What this store was. */
+  get past(): Past {
+    return this.#past;
   }
 
   verify(options: { head?: string } = {}): Promise<AuditReport> {

@@ -27,7 +27,6 @@ import { encodeEntry, encodePastEntry, type EntryRecord } from "./entry-record.t
 import { copyMemory, encodeMemory, type MemoryRecord } from "./memory-record.ts";
 import { copyNode, encodeNode, type NodeName, type NodeRecord } from "./node-record.ts";
 import type { Mutable, Timestamp } from "./record.ts";
-import { typeOf } from "./mode.ts";
 import type { SaltSource } from "./salt.ts";
 import type { StoreState } from "./state.ts";
 import type { Actor, Evidence, Micros } from "./types.ts";
@@ -171,8 +170,17 @@ export class Transaction implements ContentTarget {
   /** Records what a name became at `seq`, for looking back. Null: it went. */
   putPastEntry({ parent, name }: NodeName, seq: number, node: NodeRecord | null): void {
     const key = pastEntryKey(parent, this.#state.tagOfName(name), seq);
-    if (node === null) this.mark(key);
-    else this.put(key, encodePastEntry({ name, node: node.number, type: typeOf(node.mode), memory: node.memory }));
+    if (node === null) {
+      this.mark(key);
+      return;
+    }
+    const { number, mode, mtime, memory, target } = node;
+    this.put(key, encodePastEntry({ name, node: number, mode, mtime, memory, target }));
+  }
+
+  /** Records what all names of a node became with the newest journal entry. */
+  putPastEntries(node: NodeRecord): void {
+    for (const name of node.names) this.putPastEntry(name, this.counters.seq, node);
   }
 
   /** @throws MemfsError `damaged` */

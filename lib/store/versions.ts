@@ -5,6 +5,7 @@ import { formatId, parseId, type Uid } from "../id.ts";
 import { hex } from "./hash.ts";
 import { rangeOf, readU32, versionIdKey } from "./keys.ts";
 import { decodePlace, decodeVersion, type VersionRecord } from "./version-record.ts";
+import type { MemoryRecord } from "./memory-record.ts";
 import { toBytes } from "./names.ts";
 import type { StoreState } from "./state.ts";
 import { nodeAt } from "./tree.ts";
@@ -59,6 +60,25 @@ export async function resolveVersion(state: StoreState, memory: Uid, spec: Versi
   if (version === undefined)
     throw new MemfsError("not_found", `there is no version ${spec.n}; the memory has versions 1 to ${head}`);
   return version;
+}
+
+/** The newest version of a memory up to a seq, or null. Versions are numbered in the order of their seqs. */
+export function versionAtSeq(state: StoreState, { memory, headN }: MemoryRecord, seq: number): VersionRecord | null {
+  let found: VersionRecord | null = null;
+  let low = 1;
+  let high = headN;
+  while (low <= high) {
+    // The head first: mostly it is what is asked for.
+    const n = high === headN && found === null ? high : (low + high) >>> 1;
+    const version = state.version(memory, n);
+    if (version !== undefined && version.seq > seq) {
+      high = n - 1;
+      continue;
+    }
+    if (version !== undefined) found = version;
+    low = n + 1;
+  }
+  return found;
 }
 
 /** Where n stands in a version's key: after the kind and the memory. */

@@ -98,8 +98,10 @@ const entry = fc.record({ name: bytes({ maxLength: 255 }), node: count, type: fc
 const pastEntry = fc.record({
   name: bytes({ maxLength: 255 }),
   node: count,
-  type: fc.constant(S_IFREG),
+  mode: fc.integer({ min: 0, max: 0o7777 }).map((permissions) => S_IFREG | permissions),
+  mtime: time,
   memory: orNull(uid),
+  target: fc.constant(null),
 });
 const counters: fc.Arbitrary<Counters> = fc.record({
   seq: count,
@@ -224,7 +226,8 @@ t.test("the bytes of a record are those that earlier versions of memfs wrote", a
       redactedBy: { type: "user", userId: "u" },
     }),
     entry: encodeEntry({ name: "f", node: 7, type: S_IFREG }),
-    pastEntry: encodePastEntry({ name: "f", node: 7, type: S_IFREG, memory: id("b") }),
+    pastEntry: encodePastEntry({ name: "f", node: 7, mode: 0o100644, mtime: AT, memory: id("b"), target: null }),
+    pastLink: encodePastEntry({ name: "l", node: 8, mode: 0o120777, mtime: AT, memory: null, target: "f" }),
     counters: encodeCounters({
       seq: 9,
       journalHash: digest("e"),
@@ -244,7 +247,8 @@ t.test("the bytes of a record are those that earlier versions of memfs wrote", a
       version:
         "01 cc*16 09 01 8180f9c0c1c48203 01 022f66 01aa*32 ac02 01 a48302 80c49fd50c05 01 03732d31 0573636f7574 01 00 e724 027368 01 dd*16 00 00 03 00 00 01 03 0175",
       entry: "01 07 808002 0166",
-      pastEntry: "01 07 808002 01bb*16 0166",
+      pastEntry: "01 07 a48302 80c49fd50c05 01bb*16 0166",
+      pastLink: "01 08 ffc302 80c49fd50c05 00 016c 0166",
       counters: "01 09 ee*32 8180f9c0c1c48203 08 01 02 ac02 d804",
     }),
   );

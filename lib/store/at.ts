@@ -1,0 +1,147 @@
+/**
+ * A store as it was: directories, files and symbolic links after some journal entry, read from the past of its
+ * directory entries and the versions of its memories. Nothing here changes when the store does.
+ *
+ * It shows what history keeps. Files without a memory (never committed, scratch), fifos, sockets and devices are left
+ * out, and so are memories that were folded into others: they were steps of saving. Extended attributes and owners are
+ * not kept, the mode of the root is the present one, and the mtime of a directory is that of when it was named or
+ * changed last, not that of its last entry.
+ */
+
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { MemfsError } from "../errors.ts";
+import type { Uid } from "../id.ts";
+import { decodePastEntry, type PastEntryRecord } from "./entry-record.ts";
+import type { Hash } from "./hash.ts";
+import { pastEntryKey, rangeOf, readU48 } from "./keys.ts";
+import { isDirectory, isFile, S_IFLNK, typeOf } from "./mode.ts";
+import type { Timestamp } from "./record.ts";
+import type { StoreState } from "./state.ts";
+import { ROOT_NODE } from "./tree.ts";
+import { u48 } from "../u48.ts";
+import { versionAtSeq } from "./versions.ts";
+
+/** What was at a name. */
+export interface PastNode {
+  /** Names a directory to {@link AtView.entry} and {@link AtView.list}. */
+  readonly node: number;
+  /** `st_mode`. */
+  readonly mode: number;
+  readonly mtime: Timestamp;
+  /** Bytes of a file or of a link's target. */
+  readonly size: number;
+  /** Digest of a file's content; null for what is no file. */
+  readonly hash: Hash | null;
+  /** Target of a symbolic link, bytes. */
+  readonly target: string | null;
+}
+
+/** A name and what was there. */
+export interface PastListed {
+  /** Bytes. */
+  readonly name: string;
+  readonly node: PastNode;
+}
+
+/** The past of one name as a key and a value tell it; an empty value: the name went. */
+interface Recorded {
+  readonly seq: number;
+  readonly entry: PastEntryRecord | null;
+}
+
+/** Lengths in a key: kind and parent, then the tag, then the seq. */
+const TAG_AT = 7;
+const SEQ_AT = 23;
+/** Names looked at (~15 µs each) before other work gets its turn. */
+const NAMES_PER_TURN = 64;
+
+export class AtView {
+  /** The last journal entry that this view knows of. */
+  readonly seq: number;
+  readonly #state: StoreState;
+
+  constructor(state: StoreState, seq: number) {
+    this.#state = state;
+    this.seq = seq;
+  }
+
+  /** @throws MemfsError `damaged` */
+  get root(): PastNode {
+    const { number, mode, mtime } = this.#state.nodeOrDamaged(ROOT_NODE);
+    return { node: number, mode, mtime, size: 0, hash: null, target: null };
+  }
+
+  /** What was at a name (bytes) of a directory, or null. @throws MemfsError `damaged` */
+  async entry(directory: number, name: string): Promise<PastNode | null> {
+    const tag = this.#state.tagOfName(name);
+    const range = { gte: pastEntryKey(directory, tag, 0), lt: pastEntryKey(directory, tag, this.seq + 1) };
+    for await (const page of this.#state.space.scan({ ...range, reverse: true, limit: 1 })) {
+      for (const { key, value } of page) return this.#nodeOf(recorded(key, value));
+    }
+    return null;
+  }
+
+  /**
+   * What a directory held, in an order that never changes. Reads everything its names ever were, a page at a time.
+   * @throws MemfsError `damaged`
+   */
+  async *list(directory: number): AsyncGenerator<PastListed> {
+    let looked = 0;
+    for await (const past of this.#newest(directory)) {
+      if (++looked % NAMES_PER_TURN === 0) await nextTurn();
+      const node = this.#nodeOf(past);
+      if (node !== null && past.entry !== null) yield { name: past.entry.name, node };
+    }
+  }
+
+  /** Of each name ever in a directory, the newest record that this view knows of. */
+  async *#newest(directory: number): AsyncGenerator<Recorded> {
+    let name = "";
+    let newest: Recorded | null = null;
+    for await (const page of this.#state.space.scan(rangeOf("e", u48(directory)))) {
+      for (const { key, value } of page) {
+        const tag = key.slice(TAG_AT, SEQ_AT);
+        if (tag !== name && newest !== null) yield newest;
+        if (tag !== name) newest = null;
+        name = tag;
+        if (readU48(key, SEQ_AT) <= this.seq) newest = recorded(key, value);
+      }
+    }
+    if (newest !== null) yield newest;
+  }
+
+  /** What was at an absolute path (bytes), or null. Symbolic links are not followed. @throws MemfsError `damaged` */
+  async find(path: string): Promise<PastNode | null> {
+    let node: PastNode | null = this.root;
+    for (const segment of path.split("/")) {
+      if (segment === "") continue;
+      if (node === null || !isDirectory(node.mode)) return null;
+      node = await this.entry(node.node, segment);
+    }
+    return node;
+  }
+
+  #nodeOf({ seq, entry }: Recorded): PastNode | null {
+    if (entry === null) return null;
+    const { node, mode, mtime, target, memory } = entry;
+    if (isDirectory(mode)) return { node, mode, mtime, size: 0, hash: null, target: null };
+    if (typeOf(mode) === S_IFLNK) return { node, mode, mtime, size: target?.length ?? 0, hash: null, target };
+    return isFile(mode) && memory !== null ? this.#fileOf(entry, memory, seq) : null;
+  }
+
+  /** The file has the content of its memory then; mode and mtime of whatever was recorded later, name or version. */
+  #fileOf(entry: PastEntryRecord, uid: Uid, named: number): PastNode | null {
+    const memory = this.#state.memory(uid);
+    if (memory === undefined) throw new MemfsError("damaged", "a memory is missing; restore the home from a backup");
+    if (memory.state === "folded") return null;
+    const version = versionAtSeq(this.#state, memory, this.seq);
+    // Without content it was deleted or is redacted.
+    if (version === null || version.hash === null) return null;
+    const { mode, mtime } = version.seq >= named ? version : entry;
+    return { node: entry.node, mode, mtime, size: version.size, hash: version.hash, target: null };
+  }
+}
+
+function recorded(key: string, value: Buffer): Recorded {
+  return { seq: readU48(key, SEQ_AT), entry: value.length === 0 ? null : decodePastEntry(value) };
+}

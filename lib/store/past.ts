@@ -1,0 +1,89 @@
+/** Looking back into an open store: moments, the tree at a moment, and the memories that were at a path. */
+
+import { type Uid, tryParseId } from "../id.ts";
+import { AtView } from "./at.ts";
+import { decodePastEntry } from "./entry-record.ts";
+import { decodeJournalEntry } from "./journal.ts";
+import { journalKey, rangeOf, versionIdKey } from "./keys.ts";
+import { isDirectory } from "./mode.ts";
+import type { StoreState } from "./state.ts";
+import type { Micros } from "./types.ts";
+import { u48 } from "../u48.ts";
+import { memoriesAt } from "./versions.ts";
+import { decodePlace, type VersionRecord } from "./version-record.ts";
+
+/** A moment as a person names it. */
+export type Moment = { readonly seq: number } | { readonly version: string } | { readonly at: Micros };
+
+export class Past {
+  readonly #state: StoreState;
+
+  constructor(state: StoreState) {
+    this.#state = state;
+  }
+
+  /** The store after the journal entry `seq`, as {@link seqOf} gives it. */
+  at(seq: number): AtView {
+    return new AtView(this.#state, seq);
+  }
+
+  /**
+   * The last journal entry of a moment, which is never within a transaction; null for a moment that is unknown, before
+   * the store's first entry, or still to come.
+   */
+  seqOf(moment: Moment): number | null {
+    if ("at" in moment) {
+      const now = Math.max(this.#state.clock.now(), this.#state.counters.lastAt);
+      return moment.at > now ? null : this.#lastUpTo(moment.at);
+    }
+    const time = this.#timeOf("seq" in moment ? moment.seq : (this.#versionOf(moment.version)?.seq ?? 0));
+    return time === null ? null : this.#lastUpTo(time);
+  }
+
+  #versionOf(id: string): VersionRecord | undefined {
+    const uid = tryParseId("memver", id);
+    const place = uid === null ? undefined : this.#state.get(versionIdKey(uid));
+    if (place === undefined) return undefined;
+    const { memory, n } = decodePlace(place);
+    return this.#state.version(memory, n);
+  }
+
+  #timeOf(seq: number): Micros | null {
+    if (!Number.isSafeInteger(seq) || seq < 1 || seq > this.#state.counters.seq) return null;
+    const stored = this.#state.get(journalKey(seq));
+    return stored === undefined ? null : decodeJournalEntry(stored).at;
+  }
+
+  /** The newest entry up to a time. All entries of a transaction have one time, and every later one a later time. */
+  #lastUpTo(at: Micros): number | null {
+    let low = 1;
+    let high = this.#state.counters.seq;
+    while (low <= high) {
+      const seq = Math.floor((low + high) / 2);
+      if ((this.#timeOf(seq) ?? 0) <= at) low = seq + 1;
+      else high = seq - 1;
+    }
+    return high < 1 ? null : high;
+  }
+
+  /** The memories that are or were at a path (bytes): the present one, then the last before it, and so on. */
+  memoriesAt(path: string): Promise<Uid[]> {
+    return memoriesAt(this.#state, path);
+  }
+
+  version(memory: Uid, n: number): VersionRecord | undefined {
+    return this.#state.version(memory, n);
+  }
+
+  /** Number of the last directory that was at a name (bytes) of a directory, or null. */
+  async directoryOnceAt(parent: number, name: string): Promise<number | null> {
+    const range = rangeOf("e", u48(parent) + this.#state.tagOfName(name));
+    for await (const page of this.#state.space.scan({ ...range, reverse: true })) {
+      for (const { value } of page) {
+        const entry = value.length === 0 ? null : decodePastEntry(value);
+        if (entry !== null && isDirectory(entry.mode)) return entry.node;
+      }
+    }
+    return null;
+  }
+}

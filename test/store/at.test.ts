@@ -1,0 +1,222 @@
+/** A store as it was: after random changes, every moment reads as it did then. */
+import t from "tap";
+import { MemfsError } from "../../lib/errors.ts";
+import { formatId } from "../../lib/id.ts";
+import type { AtView, PastNode } from "../../lib/store/at.ts";
+import { isDirectory, S_IFDIR, S_IFREG } from "../../lib/store/mode.ts";
+import type { NodeRecord } from "../../lib/store/node-record.ts";
+import type { Store } from "../../lib/store/store.ts";
+import { ROOT_NODE } from "../../lib/store/tree.ts";
+import { randomFrom } from "../fixtures/random.ts";
+import { storeFixture } from "../fixtures/store.ts";
+import { bytesOf, StoreFiles } from "../fixtures/store-files.ts";
+
+/** One name of a snapshot. */
+interface Line {
+  readonly text: string;
+  /** Null for what is no file. */
+  readonly memory: string | null;
+}
+
+const octal = (mode: number): string => mode.toString(8);
+
+/** The present, read as a mount reads it: this is the model. */
+async function present(store: Store): Promise<Line[]> {
+  const found: Line[] = [];
+  const walk = async (directory: number, path: string): Promise<void> => {
+    for (const { name, node: number, type } of (await store.loadListing(directory)).values()) {
+      const node = store.node(number);
+      if (node === undefined) throw new Error("a name without a node");
+      found.push({ text: `${path}/${name} ${describe(store, node)}`, memory: node.memory });
+      if (type === S_IFDIR) await walk(number, `${path}/${name}`);
+    }
+  };
+  await walk(ROOT_NODE, "");
+  return found;
+}
+
+/** A directory's own mtime follows its names, which the past does not tell. */
+function describe(store: Store, node: NodeRecord): string {
+  if (isDirectory(node.mode)) return octal(node.mode);
+  const content = node.target ?? store.content(node.content).toString();
+  return `${octal(node.mode)} ${node.mtime.sec}.${node.mtime.nsec} ${content}`;
+}
+
+async function past(store: Store, view: AtView): Promise<string[]> {
+  const found: string[] = [];
+  const walk = async (directory: number, path: string): Promise<void> => {
+    for await (const { name, node } of view.list(directory)) {
+      found.push(`${path}/${name} ${describePast(store, node)}`);
+      if (isDirectory(node.mode)) await walk(node.node, `${path}/${name}`);
+    }
+  };
+  await walk(view.root.node, "");
+  return found.sort();
+}
+
+function describePast(store: Store, { mode, mtime, hash, target, size }: PastNode): string {
+  if (isDirectory(mode)) return octal(mode);
+  const content = target ?? store.content(hash).toString();
+  if (size !== content.length) throw new Error(`${content.length} bytes and a size of ${size}`);
+  return `${octal(mode)} ${mtime.sec}.${mtime.nsec} ${content}`;
+}
+
+const NAMES = ["a", "b", "c"];
+
+/** Makes random changes of every kind, each one transaction. */
+class Player {
+  files: StoreFiles;
+  readonly #random: () => number;
+  #made = 0;
+
+  constructor(store: Store, random: () => number) {
+    this.files = new StoreFiles(store);
+    this.#random = random;
+  }
+
+  #below(limit: number): number {
+    return Math.floor(this.#random() * limit);
+  }
+
+  #path(): string {
+    return Array.from({ length: 1 + this.#below(3) }, () => `/${NAMES[this.#below(NAMES.length)]}`).join("");
+  }
+
+  #write(path: string, content: string): void {
+    if ((this.files.entry(path)?.type ?? S_IFREG) === S_IFREG) this.files.write(path, content);
+  }
+
+  /** One change, or a refusal that changes nothing. */
+  async step(): Promise<void> {
+    const [path, other] = [this.#path(), this.#path()];
+    const steps: (() => void | Promise<void>)[] = [
+      () => this.#write(path, `${this.#made++} ${"x".repeat(this.#below(12_000))}`),
+      () => this.#write(path, `${this.#made++}`),
+      () => this.files.mkdir(path),
+      () => this.files.symlink(`to ${this.#made++}`, path),
+      () => this.files.link(path, other),
+      () => this.files.unlink(path),
+      () => this.files.rmdir(path),
+      () => this.files.setAttributes(path, { permissions: this.#below(0o1000) }),
+      () => this.files.setAttributes(path, { mtime: { sec: this.#below(2e9), nsec: this.#below(1e9) } }),
+      () => this.files.rename(path, other, { folds: this.#below(2) === 0 }),
+      () => this.files.rename(path, other),
+    ];
+    try {
+      await steps[this.#below(steps.length)]?.();
+    } catch (error) {
+      const refused = error instanceof MemfsError && !["damaged", "internal", "busy"].includes(error.code);
+      if (!refused && !(error instanceof Error && error.message.startsWith("ENOENT"))) throw error;
+    }
+  }
+}
+
+t.test("after random changes every moment reads as it did then", async (t) => {
+  const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
+  t.comment(`SEED=${seed}`);
+  const fixture = await storeFixture(t);
+  const player = new Player(fixture.store, randomFrom(seed));
+  const snapshots = new Map<number, Line[]>();
+  for (let count = 0; count < 1500; count++) {
+    await player.step();
+    const { headSeq } = fixture.store.usage();
+    if (!snapshots.has(headSeq)) snapshots.set(headSeq, await present(fixture.store));
+  }
+  t.ok(snapshots.size > 200, "enough of the changes were made");
+  const { store } = await fixture.reopen();
+  for (let asked = 1; asked <= store.usage().headSeq; asked++) {
+    const seq = store.past.seqOf({ seq: asked });
+    const lines = seq === null ? undefined : snapshots.get(seq);
+    if (seq === null || lines === undefined) return void t.fail(`no snapshot for ${asked}: ${seq}`);
+    const wanted = lines.filter(({ memory }) => memory === null || store.memoryRecord(memory)?.state !== "folded");
+    const view = store.past.at(seq);
+    const found = await past(store, view);
+    if (!t.strictSame(found, wanted.map(({ text }) => text).sort(), `after entry ${asked} of ${seq}`)) return;
+    await sameByName(view, found);
+  }
+});
+
+/** Names lead where listings do. */
+async function sameByName(view: AtView, lines: readonly string[]): Promise<void> {
+  for (const line of lines) {
+    const path = line.slice(0, line.indexOf(" "));
+    const node = await view.find(path);
+    if (node === null || !line.startsWith(`${path} ${octal(node.mode)}`)) throw new Error(`${path} is not found`);
+  }
+  if ((await view.find("/a/b/none")) !== null) throw new Error("what never was is found");
+}
+
+t.test("moments are named by sequence number, version and time", async (t) => {
+  const { store, clock } = await storeFixture(t);
+  const files = new StoreFiles(store);
+  const before = clock.now();
+  files.write("/f", "one");
+  const first = store.usage().headSeq;
+  const between = clock.now();
+  clock.pass(3600);
+  files.write("/f", "two");
+  const second = store.usage().headSeq;
+  const { past } = store;
+  const version = store.memoryRecord(store.node(files.node("/f"))?.memory ?? "")?.head ?? "";
+  t.equal(past.seqOf({ seq: first }), first);
+  t.equal(past.seqOf({ version: formatId("memver", version) }), second);
+  t.equal(past.seqOf({ at: between }), first);
+  t.equal(past.seqOf({ at: clock.now() }), second);
+  t.equal(past.seqOf({ at: before }), first - 1, "the store was made before");
+  for (const moment of [
+    { seq: 0 },
+    { seq: second + 1 },
+    { seq: 1.5 },
+    { at: 1 },
+    { at: clock.now() + 60e6 },
+    { version: "memver_0111111111111111111111" },
+    { version: "nothing" },
+  ]) {
+    t.equal(past.seqOf(moment), null, JSON.stringify(moment));
+  }
+});
+
+t.test("no moment lies within a transaction", async (t) => {
+  const { store } = await storeFixture(t);
+  const files = new StoreFiles(store);
+  files.mkdir("/d");
+  for (const name of ["a", "b", "c"]) files.write(`/d/${name}`, name);
+  const before = store.usage().headSeq;
+  await files.rename("/d", "/e");
+  const after = store.usage().headSeq;
+  t.equal(after, before + 4);
+  for (let seq = before + 1; seq <= after; seq++) t.equal(store.past.seqOf({ seq }), after);
+});
+
+t.test("names are bytes, and a removed directory is found by name", async (t) => {
+  const { store } = await storeFixture(t);
+  const files = new StoreFiles(store);
+  files.mkdir("/d\xff");
+  files.write("/d\xff/\x01 x", "bytes");
+  const seq = store.usage().headSeq;
+  files.unlink("/d\xff/\x01 x");
+  files.rmdir("/d\xff");
+  t.strictSame(store.content((await store.past.at(seq).find("/d\xff/\x01 x"))?.hash ?? null), bytesOf("bytes"));
+  t.equal(await store.past.at(store.usage().headSeq).find("/d\xff"), null);
+  const directory = await store.past.directoryOnceAt(ROOT_NODE, "d\xff");
+  t.type(directory, "number");
+  t.equal(await store.past.directoryOnceAt(ROOT_NODE, "other"), null);
+  t.equal((await store.past.memoriesAt("/d\xff/\x01 x")).length, 1);
+});
+
+t.test("a directory with many names and a long past is listed whole", async (t) => {
+  const { store } = await storeFixture(t);
+  const files = new StoreFiles(store);
+  for (let name = 0; name < 1200; name++) files.write(`/${name}`, "x");
+  const seq = store.usage().headSeq;
+  for (let name = 0; name < 1200; name++) files.unlink(`/${name}`);
+  files.write("/last", "x");
+  const names = async (at: number): Promise<string[]> => {
+    const found: string[] = [];
+    for await (const { name } of store.past.at(at).list(ROOT_NODE)) found.push(name);
+    return found;
+  };
+  t.equal((await names(seq)).length, 1200);
+  t.strictSame(await names(store.usage().headSeq), ["last"]);
+  t.equal(new Set(await names(seq)).size, 1200);
+});
