@@ -77,8 +77,8 @@ async function open({ home, env, log, onStopRequest }: DaemonOptions, stack: Clo
   await table.clearStale(log);
   const driver = createKernelDriver({ log });
   stack.push(() => driver.close());
-  const allowOther = process.getuid?.() === 0;
-  const mounts = new Mounts({ catalogue, live, driver, door: kv, table, home: home.dir, clock, ids, log, allowOther });
+  const user = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+  const mounts = new Mounts({ catalogue, live, driver, door: kv, table, home: home.dir, clock, ids, log, user });
   stack.push(() => mounts.close());
 
   // Only now: loading the HTTP server takes longer than everything above together.

@@ -5,15 +5,12 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MemfsError } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
+import { disconnect } from "./fuse/kernel/mount.ts";
 import { syscalls } from "./fuse/kernel/syscalls.ts";
-import { isMemfs, liesWithin, readMountinfo } from "./mountinfo.ts";
+import { isMemfs, liesWithin, readMountinfo } from "../lib/mountinfo.ts";
 
 /** Milliseconds after which a filesystem that does not answer counts as hung. */
 const PATIENCE = 5000;
-
-/** Flags of umount2(2). */
-const MNT_DETACH = 2;
-const UMOUNT_NOFOLLOW = 8;
 
 /** Where the mounts of this daemon are: paths it must not ask, because it would have to answer itself. */
 export interface MountpointContext {
@@ -24,7 +21,7 @@ export interface MountpointContext {
 
 /**
  * The real path of a directory that can be mounted on. A memfs mount whose daemon is dead is cleared away first.
- * @throws MemfsError `invalid_argument`, `mountpoint_missing`, `mountpoint_unusable`, `mountpoint_busy`
+ * @throws MemfsError `invalid_argument`, `access_denied`, `mountpoint_missing`, `mountpoint_unusable`, `mountpoint_busy`
  */
 export async function prepareMountpoint(path: string, context: MountpointContext): Promise<string> {
   if (!path.startsWith("/") || path.includes("\0")) {
@@ -89,10 +86,10 @@ export async function clearIfDead(place: string, log: Logger): Promise<boolean> 
   for (;;) {
     if (!(await readMountinfo()).some((mount) => mount.mountpoint === place && isMemfs(mount))) return true;
     if (!(await isDead(place))) return false;
-    // In the thread pool: the kernel may have to ask filesystems, and must never find this thread waiting for it.
-    const result = await syscalls().umountLater(place, MNT_DETACH | UMOUNT_NOFOLLOW);
-    if (result < 0)
-      throw new MemfsError("mountpoint_busy", `${place} is a dead mount; remove it with: umount -l ${place}`);
+    await disconnect(syscalls(), place, { lazy: true }).catch((cause: unknown) => {
+      const advice = `its owner or root can remove it with: fusermount3 -u -z ${place}`;
+      throw new MemfsError("mountpoint_busy", `${place} is a dead mount; ${advice}`, { cause });
+    });
     log.info("cleared a mount that a dead daemon left", { mountpoint: place });
   }
 }
@@ -142,6 +139,11 @@ function unusable(path: string, error: unknown): MemfsError {
   }
   if (code === "ENOTDIR") {
     return new MemfsError("mountpoint_unusable", `${path} is not a directory; mount on an empty directory`, {
+      cause: error,
+    });
+  }
+  if (code === "EACCES") {
+    return new MemfsError("access_denied", `${path} is closed to this user; mount on an empty directory of your own`, {
       cause: error,
     });
   }

@@ -9,6 +9,7 @@ import type { Actor } from "../lib/store/types.ts";
 import type { LiveStores } from "../lib/vfs/live-stores.ts";
 import { Mount, type MountOptions } from "../lib/vfs/mount.ts";
 import type { Attachment, Driver } from "./fuse/driver.ts";
+import { checksModes, grantRights, type MountRights, type Owner, type RightsRequest } from "./mount-rights.ts";
 import { type Access, findStores, makeStores, type StoreRequest } from "./mount-stores.ts";
 import type { MountTable } from "./mount-table.ts";
 import { prepareMountpoint } from "./mountpoint.ts";
@@ -18,11 +19,10 @@ import { usersOf } from "./users.ts";
 const NAMED_USERS = 5;
 
 /** What to mount. */
-export interface AttachRequest extends StoreRequest {
+export interface AttachRequest extends StoreRequest, RightsRequest {
   readonly mountpoint: string;
   readonly agent: string;
   readonly sessionId: string | null;
-  readonly owner: { readonly uid: number; readonly gid: number };
   /** Who asks; the actor behind stores that are made. */
   readonly actor: Actor;
 }
@@ -36,12 +36,11 @@ export interface MountedStore {
 }
 
 /** A mount as others see it. */
-export interface MountInfo {
+export interface MountInfo extends MountRights {
   readonly id: string;
   readonly mountpoint: string;
   readonly agent: string;
   readonly sessionId: string;
-  readonly owner: { readonly uid: number; readonly gid: number };
   readonly driver: string;
   /** Microseconds since the epoch. */
   readonly createdAt: number;
@@ -68,8 +67,8 @@ export interface MountsOptions {
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly log: Logger;
-  /** Other users may enter the mounts; only root may ask the kernel for that. */
-  readonly allowOther: boolean;
+  /** The daemon's own user: owner of the mounts unless root says otherwise. */
+  readonly user: Owner;
 }
 
 export class Mounts {
@@ -102,7 +101,8 @@ export class Mounts {
 
   /**
    * Mounts; when it throws, nothing was mounted and no store was made.
-   * @throws MemfsError `invalid_argument`, `not_found`, `ambiguous`, `archived`, the `mountpoint_*` codes, `fuse_unavailable`
+   * @throws MemfsError `invalid_argument`, `not_found`, `ambiguous`, `archived`, `not_permitted`, `access_denied`, the `mountpoint_*`
+   * codes, `fuse_unavailable`
    */
   attach(request: AttachRequest): Promise<MountInfo> {
     return this.#inTurn(() => this.#attach(request));
@@ -160,18 +160,19 @@ export class Mounts {
   }
 
   async #attach(request: AttachRequest): Promise<MountInfo> {
-    const { driver, table, clock, ids, log } = this.#options;
+    const { driver, table, clock, ids, log, user } = this.#options;
     checkIdentity(request);
+    const rights = grantRights(request, user);
     const wanted = findStores(this.#options.catalogue, request);
     const mounted = this.list().map(({ mountpoint: at }) => at);
     const mountpoint = await prepareMountpoint(request.mountpoint, { home: this.#options.home, mounted, log });
     const { stores, undo } = await makeStores(this.#options.catalogue, wanted, request.actor);
     const info: MountInfo = Object.freeze({
+      ...rights,
       id: formatId("mount", ids.uid()),
       mountpoint,
       agent: request.agent,
       sessionId: request.sessionId ?? formatId("sesn", ids.uid()),
-      owner: request.owner,
       driver: driver.name,
       createdAt: clock.now(),
       stores: stores.map(({ id, slug, access }) => ({ id, access, directory: stores.length === 1 ? null : slug })),
@@ -193,10 +194,10 @@ export class Mounts {
   }
 
   async #mount(info: MountInfo, source: string): Promise<Mounted> {
-    const { live, driver, ids, door, allowOther } = this.#options;
-    const { agent, sessionId, owner } = info;
+    const { live, driver, ids, door } = this.#options;
+    const { agent, sessionId, owner, posixOwner, allowOther, suid, dev } = info;
     const identity = {
-      ...{ agent, sessionId, uid: owner.uid, gid: owner.gid, generation: this.#generation },
+      ...{ agent, sessionId, uid: owner.uid, gid: owner.gid, posixOwner, generation: this.#generation },
       connection: randomPart(ids).readUIntBE(0, 6),
     };
     const mountedStores = await Promise.all(
@@ -208,9 +209,8 @@ export class Mounts {
       source,
       // A kernel that refused by itself would keep refusals from the journal; the filesystem says EROFS as well.
       readOnly: false,
-      allowOther,
-      // Ownership is squashed to the owner: with others let in, the kernel would refuse them their own files.
-      defaultPermissions: !allowOther,
+      ...{ allowOther, suid, dev },
+      defaultPermissions: checksModes(info),
       uid: owner.uid,
       gid: owner.gid,
       filesystem: (invalidator) => (filesystem = new Mount({ stores: mountedStores, identity, invalidator, door })),

@@ -1,7 +1,7 @@
 /** Which processes use a mount: what `umount` says when it is busy. */
 
 import { readdir, readFile, readlink } from "node:fs/promises";
-import { liesWithin } from "./mountinfo.ts";
+import { liesWithin } from "../lib/mountinfo.ts";
 
 /** A process and one thing it holds below the mountpoint. */
 export interface MountUser {

@@ -154,6 +154,12 @@ export interface AuditReport {
 
 export type Access = "ro" | "rw";
 
+/** A user with a group, by number. */
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
 export interface Mount {
   readonly type: "mount";
   readonly id: string;
@@ -161,7 +167,14 @@ export interface Mount {
   readonly mountpoint: string;
   readonly agent: string;
   readonly session_id: string;
-  readonly owner: { readonly uid: number; readonly gid: number };
+  readonly owner: Owner;
+  /** Files have owners and groups of their own, and the kernel checks modes against them. */
+  readonly posix_owner: boolean;
+  /** Users other than the daemon's may enter. */
+  readonly allow_other: boolean;
+  /** Set-user-id bits and devices count. */
+  readonly suid: boolean;
+  readonly dev: boolean;
   readonly driver: string;
   readonly created_at: string;
   readonly stores: readonly MountedStore[];
@@ -186,6 +199,14 @@ export interface MountRequest {
   readonly session_id?: string;
   /** Makes the stores that are not there. */
   readonly create?: boolean;
+  /** Default: the daemon's user; only root's daemon takes another. */
+  readonly owner?: Owner;
+  readonly posix_owner?: boolean;
+  /** Always so when the daemon is root's. */
+  readonly allow_other?: boolean;
+  /** Root's daemon only. */
+  readonly suid?: boolean;
+  readonly dev?: boolean;
 }
 
 export interface DaemonStatus {

@@ -1,17 +1,14 @@
 /** `memfs mount SPEC… DIR`. */
 
 import type { Command } from "commander";
-import { userInfo } from "node:os";
 import { MemfsError } from "../../lib/errors.ts";
 import { common } from "../command.ts";
 import type { Context } from "../context.ts";
+import { fromFlags, type MountFlags, mountFlags } from "../mounting.ts";
 import { json, line, printable } from "../output.ts";
 import { parseSpec, realMountpoint } from "../target.ts";
 
-interface Flags {
-  readonly agent?: string;
-  readonly session?: string;
-  readonly create?: boolean;
+interface Flags extends MountFlags {
   readonly json?: boolean;
 }
 
@@ -23,11 +20,8 @@ export function register(program: Command, context: Context): void {
     .command("mount")
     .description("mount stores on a directory; prints the session id")
     .argument("<spec...>", "STORE, STORE:ro or STORE:rw; then the directory")
-    .usage("[options] <spec...> <directory>")
-    .option("--agent <name>", "who writes through this mount (default: $MEMFS_AGENT, else the login name)")
-    .option("--session <id>", "its session (default: a new one)")
-    .option("--create", "make the stores that are not there");
-  common(command, EXAMPLES).action((words: string[], flags: Flags) => mount(context, words, flags));
+    .usage("[options] <spec...> <directory>");
+  common(mountFlags(command), EXAMPLES).action((words: string[], flags: Flags) => mount(context, words, flags));
 }
 
 async function mount(context: Context, words: readonly string[], flags: Flags): Promise<void> {
@@ -37,11 +31,9 @@ async function mount(context: Context, words: readonly string[], flags: Flags): 
     throw new MemfsError("invalid_argument", "mount needs a store and a directory; see: memfs mount --help");
   }
   const request = {
+    ...(await fromFlags(flags, context.env)),
     stores: specs.map(parseSpec),
     mountpoint: await realMountpoint(directory),
-    agent: flags.agent ?? (context.env["MEMFS_AGENT"] || userInfo().username),
-    ...(flags.session === undefined ? {} : { session_id: flags.session }),
-    ...(flags.create === undefined ? {} : { create: flags.create }),
   };
   const mounted = await context.ask((client) => client.mount(request));
   if (flags.json === true) json(mounted);

@@ -12,6 +12,9 @@ export interface AttachOptions {
   readonly allowOther: boolean;
   /** Let the kernel check modes and ownership. */
   readonly defaultPermissions: boolean;
+  /** Honour set-user-id bits, and devices; an ordinary user may not ask for either. */
+  readonly suid: boolean;
+  readonly dev: boolean;
   /** Owner of the mount, as the kernel's `user_id` and `group_id`. */
   readonly uid: number;
   readonly gid: number;
@@ -34,7 +37,7 @@ export interface Attachment {
 /** Speaks to the kernel for any number of attachments. */
 export interface Driver {
   readonly name: "kernel" | "native";
-  /** @throws MemfsError `fuse_unavailable`, `mountpoint_missing`, `mountpoint_unusable` */
+  /** @throws MemfsError `fuse_unavailable`, `not_permitted`, `access_denied`, `mountpoint_missing`, `mountpoint_unusable` */
   attach(options: AttachOptions): Promise<Attachment>;
   /** Detaches what is left (lazily) and frees everything. Idempotent. */
   close(): Promise<void>;

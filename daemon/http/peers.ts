@@ -32,7 +32,7 @@ function identify(socket: Socket): Peer | null {
 }
 
 /** The process behind a request. */
-export function peer(request: FastifyRequest): Peer {
+function peer(request: FastifyRequest): Peer {
   return peers.get(request.raw.socket) ?? SELF;
 }
 

@@ -146,6 +146,10 @@ export function wireMount(mount: MountInfo, describe: (id: string) => store.Stor
     agent: mount.agent,
     session_id: mount.sessionId,
     owner: mount.owner,
+    posix_owner: mount.posixOwner,
+    allow_other: mount.allowOther,
+    suid: mount.suid,
+    dev: mount.dev,
     driver: mount.driver,
     created_at: formatTime(mount.createdAt),
     stores: mount.stores.map(({ id, access, directory }) => {

@@ -21,6 +21,8 @@ export interface MountIdentity {
   readonly sessionId: string;
   readonly uid: number;
   readonly gid: number;
+  /** Files have the owners that are stored with them; else all of them belong to `uid` and `gid`. */
+  readonly posixOwner: boolean;
   /** Tells this mount's requests from others' in the redo log; 48 bits. */
   readonly connection: number;
   /** Tells this daemon's handles from those of one before it; 30 bits. */

@@ -5,7 +5,7 @@ import t, { type Test } from "tap";
 import { ClosingStack } from "../../daemon/closing.ts";
 import { createLogger, RotatingFile } from "../../daemon/log-file.ts";
 import { MountTable } from "../../daemon/mount-table.ts";
-import { isMemfs, liesWithin, parseMountinfo } from "../../daemon/mountinfo.ts";
+import { isMemfs, liesWithin, parseMountinfo } from "../../lib/mountinfo.ts";
 import { usersOf } from "../../daemon/users.ts";
 import { homeAt, homeOf, socketPlace } from "../../lib/home.ts";
 import { silentLog } from "../../lib/log.ts";

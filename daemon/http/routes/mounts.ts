@@ -3,9 +3,13 @@
 import { Type } from "typebox";
 import type { Api } from "../api.ts";
 import { listQuery, pageOf } from "../lists.ts";
-import { actorOf, peer } from "../peers.ts";
+import { actorOf } from "../peers.ts";
 import type { Services } from "../services.ts";
 import { wireMount } from "../wire.ts";
+
+/** The largest number is no user: −1 means "none" to the kernel. */
+const userNumber = Type.Integer({ minimum: 0, maximum: 0xffff_fffe });
+const flag = Type.Optional(Type.Boolean());
 
 const mountBody = Type.Object({
   mountpoint: Type.String({ minLength: 1, maxLength: 4096 }),
@@ -19,7 +23,12 @@ const mountBody = Type.Object({
   ),
   agent: Type.String(),
   session_id: Type.Optional(Type.String()),
-  create: Type.Optional(Type.Boolean()),
+  create: flag,
+  owner: Type.Optional(Type.Object({ uid: userNumber, gid: userNumber })),
+  posix_owner: flag,
+  allow_other: flag,
+  suid: flag,
+  dev: flag,
 });
 
 const mountParams = Type.Object({ mount: Type.String({ minLength: 1 }) });
@@ -35,9 +44,12 @@ export function mountRoutes(api: Api, { mounts, catalogue }: Services): void {
 
   api.post("/v1/mounts", { schema: { body: mountBody } }, async (request) => {
     const { mountpoint, stores, agent, session_id: sessionId = null, create = false } = request.body;
-    const { uid, gid } = peer(request);
-    const actor = actorOf(request);
-    const mount = await mounts.attach({ mountpoint, stores, agent, sessionId, create, actor, owner: { uid, gid } });
+    const { owner = null, posix_owner: posixOwner = false, allow_other: allowOther = false } = request.body;
+    const { suid = false, dev = false } = request.body;
+    const mount = await mounts.attach({
+      ...{ mountpoint, stores, agent, sessionId, create, actor: actorOf(request) },
+      ...{ owner, posixOwner, allowOther, suid, dev },
+    });
     return wireMount(mount, describe);
   });
 
