@@ -39,6 +39,7 @@ export const ERRORS = Object.freeze({
   bad_handle: meaning("EBADF", 400, "invalid_request_error", 64),
   stale: meaning("ESTALE", 409, "conflict_error", 75),
   no_attribute: meaning("ENODATA", 404, "not_found_error", 66),
+  buffer_too_small: meaning("ERANGE", 400, "invalid_request_error", 64),
 
   // It is not allowed.
   read_only: meaning("EROFS", 403, "permission_error", 77),

@@ -40,7 +40,11 @@ async function runTap(report, env) {
 
 requireNode();
 const installed = await installPackages();
-await installDebian([{ command: "fusermount3", package: "fuse3" }]);
+await installDebian([
+  { command: "fusermount3", package: "fuse3" },
+  { command: "getfattr", package: "attr" },
+  { command: "rsync", package: "rsync" },
+]);
 
 const checks = [await step("build", ["npm", "run", "--silent", "build"])];
 checks.push(

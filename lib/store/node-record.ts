@@ -78,6 +78,13 @@ export function copyNode(node: NodeRecord): Mutable<NodeRecord> {
   };
 }
 
+/** Bytes of names and values. */
+export function xattrBytes(xattrs: NodeRecord["xattrs"]): number {
+  let bytes = 0;
+  for (const [name, value] of xattrs) bytes += name.length + value.length;
+  return bytes;
+}
+
 export function encodeNode(node: NodeRecord): Buffer {
   const out = begin().varint(node.mode).varint(node.uid).varint(node.gid).varint(node.rdev).varint(node.size);
   writeTime(out, node.atime);

@@ -15,6 +15,8 @@ export interface RenameOptions {
   readonly noReplace: boolean;
   /** The moved file was a step of saving the target: its history is folded into the target's. */
   readonly folds: boolean;
+  /** For the version that a replaced target gets. */
+  readonly note?: string | null;
 }
 
 /**
@@ -33,7 +35,7 @@ export function rename(tx: Transaction, from: NodeName, to: NodeName, options: R
   const successor = target === null ? null : displace(tx, target.number, to);
   moveName(tx, node.number, { from, to });
   if (isDirectory(node.mode)) moveBelow(tx, node.number, { from, to });
-  else settleMemories(tx, node.number, { from, to, successor, folds: options.folds });
+  else settleMemories(tx, node.number, { from, to, successor, folds: options.folds, note: options.note ?? null });
 }
 
 function checkKinds(
@@ -71,7 +73,7 @@ function displace(tx: Transaction, target: number, to: NodeName): string | null 
 function settleMemories(
   tx: Transaction,
   number: number,
-  move: Move & { successor: string | null; folds: boolean },
+  move: Move & { successor: string | null; folds: boolean; note: string | null },
 ): void {
   const { from, to, successor, folds } = move;
   const node = tx.editNode(number);
@@ -86,18 +88,22 @@ function settleMemories(
   } else {
     if (folds) foldMemory(tx, own, successor);
     else deleteMemory(tx, own, node);
-    inherit(tx, node, successor);
+    inherit(tx, node, { successor, note: move.note });
   }
   recordMove(tx, node, { from, to });
 }
 
 /** The memory goes on with the bytes of another file. */
-function inherit(tx: Transaction, node: Mutable<NodeRecord>, successor: string): void {
+function inherit(
+  tx: Transaction,
+  node: Mutable<NodeRecord>,
+  { successor, note }: { successor: string; note: string | null },
+): void {
   const memory = tx.editMemory(successor);
   memory.node = node.number;
   node.memory = successor;
   const { content, size, mtime } = node;
-  commitContent(tx, node, { content: { hash: content ?? EMPTY_HASH, size }, base: memory.head, mtime });
+  commitContent(tx, node, { content: { hash: content ?? EMPTY_HASH, size }, base: memory.head, mtime, note });
   tx.putPastEntries(node);
 }
 

@@ -12,7 +12,7 @@ import { Listings } from "./listings.ts";
 import type { Counters } from "./counters.ts";
 import { decodeEntry, type EntryRecord } from "./entry-record.ts";
 import { decodeMemory, type MemoryRecord } from "./memory-record.ts";
-import { decodeNode, type NodeRecord } from "./node-record.ts";
+import { decodeNode, type NodeRecord, xattrBytes } from "./node-record.ts";
 import { decodeVersion, type VersionRecord } from "./version-record.ts";
 import { hmac } from "./seal.ts";
 import type { Actor } from "./types.ts";
@@ -21,6 +21,8 @@ import type { Actor } from "./types.ts";
 const CACHED_NODES = 4096;
 const CACHED_MEMORIES = 2048;
 const CACHED_TAGS = 2048;
+/** A node with more bytes of extended attributes is read again each time. */
+const CACHED_XATTR_BYTES = 4096;
 const TAG_BYTES = 16;
 
 /** The two keys behind the HMACs of `keys.ts`. */
@@ -91,8 +93,14 @@ export class StoreState implements ContentSource {
     const stored = this.space.get(nodeKey(number));
     if (stored === undefined) return undefined;
     const node = decodeNode(number, stored);
-    this.nodes.set(number, node);
+    this.keepNode(node);
     return node;
+  }
+
+  /** Keeps a node at hand, unless its attributes make it large: the cache counts nodes, not bytes. */
+  keepNode(node: NodeRecord): void {
+    if (node.xattrs.size > 0 && xattrBytes(node.xattrs) > CACHED_XATTR_BYTES) this.nodes.delete(node.number);
+    else this.nodes.set(node.number, node);
   }
 
   /** A node something refers to. @throws MemfsError `damaged` when it is not there */

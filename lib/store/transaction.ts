@@ -263,7 +263,7 @@ export class Transaction implements ContentTarget {
     for (const [uid, memory] of this.#memories) memories.set(uid, memory);
     for (const [number, node] of this.#nodes) {
       if (node !== null) {
-        nodes.set(number, node);
+        this.#state.keepNode(node);
         continue;
       }
       nodes.delete(number);

@@ -39,11 +39,15 @@ export function commitDraft(view: View, number: number, { caller, handle }: Comm
   const content = draft.finish(node.content);
   const { mtime, ctime, base } = draft;
   const author = handle ?? draft.author;
+  const note = view.notes.size === 0 ? null : (view.notes.get(number) ?? null);
+  const before = note === null ? null : view.headOf(node);
   const head = view.live.store.update(view.cause(caller, author), (tx) =>
-    commitContent(tx, tx.editNode(number), { content, base, mtime, ctime, handle: author?.id ?? 0 }),
+    commitContent(tx, tx.editNode(number), { content, base, mtime, ctime, handle: author?.id ?? 0, note }),
   );
   view.drafts.delete(number);
   view.waiting.delete(number);
+  // Bytes equal to the head make no version: the note waits for one.
+  if (note !== null && head.head !== before) view.notes.delete(number);
   afterCommit(view, draft, { hash: content.hash, version: head.head, moved: draft.moved });
   if (draft.writer !== null && content.manifest !== null) view.live.keepWriter(content, draft.writer);
 }

@@ -166,6 +166,13 @@ export interface Filesystem {
   readdir(caller: Caller, node: NodeRef, handle: HandleRef, cookie: number, sink: DirectorySink): Answer<void>;
   releasedir(caller: Caller, node: NodeRef, handle: HandleRef): Answer<void>;
   fsyncdir(caller: Caller, node: NodeRef, handle: HandleRef): Answer<void>;
+  /** Value of an extended attribute (`no_attribute` when it has none, `not_supported` outside `user.`). */
+  getxattr(caller: Caller, node: NodeRef, name: Buffer): Answer<Buffer>;
+  /** `value` is only valid until the call returns. `flags`: XATTR_CREATE 1 (`exists`), XATTR_REPLACE 2. */
+  setxattr(caller: Caller, node: NodeRef, name: Buffer, value: Buffer, flags: number): Answer<void>;
+  /** Names, each ended by a NUL. */
+  listxattr(caller: Caller, node: NodeRef): Answer<Buffer>;
+  removexattr(caller: Caller, node: NodeRef, name: Buffer): Answer<void>;
   statfs(caller: Caller, node: NodeRef): Answer<FilesystemStatistics>;
   /** True while requests should wait at the door (storage is behind); then {@link relieved} resolves when not. */
   readonly pressed: boolean;

@@ -198,6 +198,23 @@ export class Mount implements Filesystem {
     return this.#isDirectory(node) ? undefined : this.#of(node).view.live.store.sync();
   }
 
+  getxattr(_caller: Caller, node: NodeRef, name: Buffer): Answer<Buffer> {
+    if (this.#isDirectory(node)) throw new MemfsError("no_attribute", "the directory of stores has no attributes");
+    return this.#of(node).xattrs.get(node.number, fromBytes(name));
+  }
+
+  setxattr(caller: Caller, node: NodeRef, name: Buffer, value: Buffer, flags: number): Answer<void> {
+    this.#writable(node).xattrs.set(caller, node.number, { name: fromBytes(name), value, flags });
+  }
+
+  listxattr(_caller: Caller, node: NodeRef): Answer<Buffer> {
+    return this.#isDirectory(node) ? Buffer.alloc(0) : this.#of(node).xattrs.list(node.number);
+  }
+
+  removexattr(caller: Caller, node: NodeRef, name: Buffer): Answer<void> {
+    this.#writable(node).xattrs.remove(caller, node.number, fromBytes(name));
+  }
+
   statfs(_caller: Caller, node: NodeRef): Answer<FilesystemStatistics> {
     return (this.#isDirectory(node) ? this.#root(1).store : this.#of(node)).statfs();
   }

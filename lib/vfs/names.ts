@@ -152,24 +152,39 @@ export class Names {
     if (source === null) throw new MemfsError("not_found", "no such file or directory");
     const node = view.node(source.node);
     if (!isDirectory(node.mode)) return this.#renameFile(caller, node.number, { from, to, flags });
-    return view.live.store.withSubtree(node.number, () => this.#rename(caller, { from, to, flags, folds: false }));
+    return view.live.store.withSubtree(node.number, () =>
+      this.#rename(caller, { node: node.number, from, to, flags, folds: false, note: null }),
+    );
   }
 
   #renameFile(caller: Caller, number: number, move: { from: NodeName; to: NodeName; flags: number }): void {
     const view = this.#view;
     view.live.settleElsewhere(view, number);
+    const note = this.#noteFor(number, move.to);
     commitDraft(view, number, { caller });
     const { memory } = view.node(number);
     const folds = memory !== null && view.live.store.folds(memory, view.identity.sessionId);
-    this.#rename(caller, { from: move.from, to: move.to, flags: move.flags, folds });
+    this.#rename(caller, { node: number, from: move.from, to: move.to, flags: move.flags, folds, note });
   }
 
-  #rename(caller: Caller, move: { from: NodeName; to: NodeName; flags: number; folds: boolean }): void {
+  /** The note that was put on the file, or on the one it replaces: a save by renaming is the target's next version. */
+  #noteFor(number: number, to: NodeName): string | null {
+    const { notes, live } = this.#view;
+    if (notes.size === 0) return null;
+    return notes.get(number) ?? notes.get(live.store.entry(to.parent, to.name)?.node ?? 0) ?? null;
+  }
+
+  #rename(
+    caller: Caller,
+    move: { node: number; from: NodeName; to: NodeName; flags: number; folds: boolean; note: string | null },
+  ): void {
     const view = this.#view;
-    const { from, to, flags, folds } = move;
+    const { node, from, to, flags, folds, note } = move;
     const replaced = view.live.store.entry(to.parent, to.name);
     const noReplace = (flags & RENAME_NOREPLACE) !== 0;
-    view.live.store.update(view.cause(caller), (tx) => rename(tx, from, to, { noReplace, folds }));
-    if (replaced !== null) view.released(replaced.node);
+    view.live.store.update(view.cause(caller), (tx) => rename(tx, from, to, { noReplace, folds, note }));
+    if (replaced === null) return;
+    if (note !== null) view.notes.delete(node);
+    view.released(replaced.node);
   }
 }

@@ -13,6 +13,7 @@ import type { AttributeChanges, Attributes, Caller, FilesystemStatistics, Handle
 import { Names } from "./names.ts";
 import { dropPrivileges } from "./privileges.ts";
 import { View, type ViewOptions } from "./view.ts";
+import { Xattrs } from "./xattrs.ts";
 
 const BLOCK_BYTES = 4096;
 
@@ -21,12 +22,14 @@ export class StoreFilesystem {
   readonly files: Files;
   readonly names: Names;
   readonly directories: Directories;
+  readonly xattrs: Xattrs;
 
   constructor(options: Omit<ViewOptions, "settle">) {
     this.view = new View({ ...options, settle: (node) => settleDraft(this.view, node) });
     this.files = new Files(this.view);
     this.names = new Names(this.view, this.files);
     this.directories = new Directories(this.view);
+    this.xattrs = new Xattrs(this.view);
   }
 
   forget(number: number, count: number): void {

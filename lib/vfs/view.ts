@@ -50,6 +50,8 @@ export class View implements LiveView {
   readonly drafts = new Map<number, Draft>();
   /** Drafts that were flushed and not committed: the file may be closed for good, its RELEASE on the way. */
   readonly waiting = new Set<number>();
+  /** Notes for the next version of a file that this mount makes. */
+  readonly notes = new Map<number, string>();
   readonly handles: Handles;
   readonly settle: (node: number) => void;
   readonly #refusals: RefusalJournal;
@@ -197,6 +199,7 @@ export class View implements LiveView {
     this.seen.drop(number);
     this.drafts.delete(number);
     this.waiting.delete(number);
+    this.notes.delete(number);
     if (node !== undefined) this.live.unreferenced(number);
   }
 }

@@ -106,6 +106,7 @@ export class ReplyWriter {
     this.#length = OUT_HEADER_SIZE + data.length;
   }
 
+  /** A number of bytes: what a WRITE took, or how long an extended attribute is. */
   written(size: number): void {
     put64(this.#words, BODY, size);
     this.#length = OUT_HEADER_SIZE + 8;

@@ -7,12 +7,14 @@ import * as directories from "./directories.ts";
 import * as files from "./files.ts";
 import * as names from "./names.ts";
 import type { Operation } from "./operation.ts";
+import * as xattrs from "./xattrs.ts";
 
 const ALL: readonly Operation<unknown>[] = [
   ...Object.values(names),
   ...Object.values(attributes),
   ...Object.values(files),
   ...Object.values(directories),
+  ...Object.values(xattrs),
 ];
 
 /** The operations by opcode. */
@@ -22,7 +24,7 @@ export const OPERATIONS: ReadonlyMap<number, Operation<unknown>> = new Map(
 
 /**
  * The errno (positive) of an opcode that is not in {@link OPERATIONS}. ENOSYS makes the kernel never ask again
- * (extended attributes, ACCESS, LSEEK, POLL, STATX), or fall back (COPY_FILE_RANGE), or tell the caller EOPNOTSUPP
+ * (ACCESS, LSEEK, POLL, STATX), or fall back (COPY_FILE_RANGE), or tell the caller EOPNOTSUPP
  * (FALLOCATE, TMPFILE). An ioctl is not of that kind: every program that looks for a terminal sends one.
  */
 export function refusal(opcode: number): number {
