@@ -18,8 +18,8 @@ export interface Format {
   readonly upgrades: ReadonlyMap<number, UpgradeStep>;
 }
 
-/** What this memfs writes. There is no older format yet, so no step either. */
-export const FORMAT: Format = Object.freeze({ version: 1, upgrades: new Map<number, UpgradeStep>() });
+/** What this memfs writes. Format 1 was never released, so there is no step that leads away from it. */
+export const FORMAT: Format = Object.freeze({ version: 2, upgrades: new Map<number, UpgradeStep>() });
 
 const FORMAT_KEY: Key = "format";
 const VERSION_SIZE = 4;
@@ -46,7 +46,10 @@ export async function readFormat(db: LevelDb, format: Format): Promise<number | 
   }
   for (let version = found; version < format.version; version++) {
     if (format.upgrades.has(version)) continue;
-    throw new MemfsError("damaged", `the database has format ${found}, which no memfs upgrades; restore a backup`);
+    throw new MemfsError(
+      "damaged",
+      `the database has format ${found}, from before the first release, and cannot be upgraded; use another MEMFS_HOME`,
+    );
   }
   return found;
 }

@@ -76,7 +76,7 @@ export class AtView {
     const tag = this.#state.tagOfName(name);
     const range = { gte: pastEntryKey(directory, tag, 0), lt: pastEntryKey(directory, tag, this.seq + 1) };
     for await (const page of this.#state.space.scan({ ...range, reverse: true, limit: 1 })) {
-      for (const { key, value } of page) return this.#nodeOf(recorded(key, value));
+      for (const { key, value } of page) return await this.#nodeOf(recorded(key, value));
     }
     return null;
   }
@@ -89,7 +89,7 @@ export class AtView {
     let looked = 0;
     for await (const past of this.#newest(directory)) {
       if (++looked % NAMES_PER_TURN === 0) await nextTurn();
-      const node = this.#nodeOf(past);
+      const node = await this.#nodeOf(past);
       if (node !== null && past.entry !== null) yield { name: past.entry.name, node };
     }
   }
@@ -121,7 +121,7 @@ export class AtView {
     return node;
   }
 
-  #nodeOf({ seq, entry }: Recorded): PastNode | null {
+  async #nodeOf({ seq, entry }: Recorded): Promise<PastNode | null> {
     if (entry === null) return null;
     const { node, mode, mtime, target, memory } = entry;
     if (isDirectory(mode)) return { node, mode, mtime, size: 0, hash: null, target: null };
@@ -130,14 +130,14 @@ export class AtView {
   }
 
   /** The file has the content of its memory then; mode and mtime of whatever was recorded later, name or version. */
-  #fileOf(entry: PastEntryRecord, uid: Uid, named: number): PastNode | null {
+  async #fileOf(entry: PastEntryRecord, uid: Uid, named: number): Promise<PastNode | null> {
     const memory = this.#state.memory(uid);
     if (memory === undefined) throw new MemfsError("damaged", "a memory is missing; restore the home from a backup");
     if (memory.state === "folded") return null;
-    const version = versionAtSeq(this.#state, memory, this.seq);
+    const version = await versionAtSeq(this.#state, memory, this.seq);
     // Without content it was deleted or is redacted.
     if (version === null || version.hash === null) return null;
-    const { mode, mtime } = version.seq >= named ? version : entry;
+    const { mode, mtime } = version.seq >= named ? version.made : entry;
     return { node: entry.node, mode, mtime, size: version.size, hash: version.hash, target: null };
   }
 }

@@ -2,15 +2,15 @@
 
 import { formatId, type Uid } from "../id.ts";
 import { verifyJournal } from "./audit.ts";
-import { rangeOf, readU32, readU48, versionIdKey } from "./keys.ts";
+import { rangeOf, readU32, readU48 } from "./keys.ts";
 import { isDirectory, isFile, S_IFDIR, typeOf } from "./mode.ts";
 import { decodeEntry, type EntryRecord } from "./entry-record.ts";
 import { decodeMemory, type MemoryRecord } from "./memory-record.ts";
 import { decodeNode, type NodeRecord } from "./node-record.ts";
-import { decodeVersion } from "./version-record.ts";
 import { printable } from "./names.ts";
 import type { StoreState } from "./state.ts";
 import { pathOf, ROOT_NODE } from "./tree.ts";
+import { SEQ_AT } from "./versions.ts";
 
 /** What is wrong, a line each; empty when the store is sound. */
 export async function checkStore(state: StoreState): Promise<string[]> {
@@ -47,12 +47,15 @@ class Check {
       for (const { key, value } of page) this.#entry(readU48(key, 1), decodeEntry(value));
     }
     for await (const page of space.scan(rangeOf("v"))) {
-      for (const { key, value } of page) {
-        const version = decodeVersion(key.slice(1, 17), readU32(key, 17), value);
-        if (version.foldedInto === null) this.#versions += 1;
-        this.#expect(space.get(versionIdKey(version.version)) !== undefined, "a version has no id index entry");
-      }
+      for (const { key } of page) this.#version(key.slice(1, 17), readU32(key, 17), readU48(key, SEQ_AT));
     }
+  }
+
+  #version(memory: Uid, n: number, seq: number): void {
+    const version = this.#state.versionAt(seq);
+    const found = version?.memory === memory && version.n === n;
+    this.#expect(found, `version ${n} of ${formatId("mem", memory)}: entry ${seq} does not make it`);
+    this.#versions += 1;
   }
 
   #entry(parent: number, entry: EntryRecord): void {
@@ -94,9 +97,9 @@ class Check {
   memoriesMatchNodes(): void {
     for (const memory of this.#memories.values()) {
       const id = formatId("mem", memory.memory);
-      const head = this.#state.version(memory.memory, memory.headN);
+      const head = this.#state.versionAt(memory.headSeq);
       this.#expect(
-        head?.version === memory.head && head.hash === memory.hash,
+        head?.version === memory.head && head.n === memory.headN && (head.erased || head.hash === memory.hash),
         `${id}: its head is not its newest version`,
       );
       if (memory.state !== "live") continue;

@@ -11,8 +11,18 @@ import type { Uid } from "../id.ts";
 import { MemfsError } from "../errors.ts";
 import { Reader, Writer } from "./codec.ts";
 import { type Hash, sha256 } from "./hash.ts";
-import { openRecord, readActor, writeActor } from "./record.ts";
-import type { Actor, Micros } from "./types.ts";
+import {
+  openRecord,
+  readActor,
+  readList,
+  readNullableCount,
+  readTime,
+  type Timestamp,
+  UID_BYTES,
+  writeActor,
+  writeTime,
+} from "./record.ts";
+import type { Actor, Evidence, Micros } from "./types.ts";
 
 /** Kinds and their stored numbers. Numbers are never reused. */
 const KINDS = Object.freeze({
@@ -48,7 +58,6 @@ const NAMES = new Map<number, JournalKind>(
 );
 
 const FORMAT = 1;
-const UID_BYTES = 16;
 const HASH_BYTES = 32;
 export const SALT_BYTES = 16;
 
@@ -60,6 +69,30 @@ export interface Erasable {
   readonly size?: number | undefined;
   /** What else belongs to the kind. */
   readonly detail?: Readonly<Record<string, unknown>> | undefined;
+  /** Of an entry that makes a version. */
+  readonly made?: Made | undefined;
+}
+
+/** How a version came to be. */
+export interface Made {
+  /** Null for the first version, and after a deletion. */
+  readonly sizeBefore: number | null;
+  readonly mode: number;
+  readonly mtime: Timestamp;
+  readonly evidence: Evidence | null;
+  readonly parents: readonly Uid[];
+  readonly note: string | null;
+  /** The handle it came through (0: none), so that versions of one writer's `fsync`s can be folded. */
+  readonly handle: number;
+}
+
+/** Which version of its memory an entry makes. */
+export interface VersionLink {
+  readonly id: Uid;
+  /** Counts from 1 per memory. */
+  readonly n: number;
+  /** Seq of the version before it, 0 for the first: a memory's history is a list without any index. */
+  readonly previous: number;
 }
 
 /** The fixed part, but for the commitment. */
@@ -69,7 +102,8 @@ interface FixedPart {
   readonly kind: JournalKind;
   readonly actor: Actor;
   readonly memory: Uid | null;
-  readonly version: Uid | null;
+  /** The version it makes. */
+  readonly version: VersionLink | null;
   readonly prev: Hash;
 }
 
@@ -98,7 +132,10 @@ export function encodeJournalEntry(entry: NewEntry): { readonly bytes: Buffer; r
   const salted = encodeErasable(entry);
   fixed.reset().u8(FORMAT).varint(entry.seq).varint(entry.at).u8(KINDS[entry.kind]);
   writeActor(fixed, entry.actor);
-  fixed.optional(entry.memory).optional(entry.version).fixed(entry.prev).fixed(sha256(salted));
+  fixed.optional(entry.memory);
+  if (entry.version === null) fixed.u8(0);
+  else fixed.u8(1).fixed(entry.version.id).varint(entry.version.n).varint(entry.version.previous);
+  fixed.fixed(entry.prev).fixed(sha256(salted));
   const hash = sha256(fixed.view());
   return { bytes: fixed.raw(salted).take(), hash };
 }
@@ -107,20 +144,48 @@ const HAS_PATH = 1;
 const HAS_HASH = 2;
 const HAS_SIZE = 4;
 const HAS_DETAIL = 8;
+const HAS_MADE = 16;
 
 function encodeErasable({ salt, erasable }: NewEntry): Buffer {
-  const { path, hash, size, detail } = erasable;
+  const { path, hash, size, detail, made } = erasable;
   const flags =
     (path === undefined ? 0 : HAS_PATH) |
     (hash === undefined ? 0 : HAS_HASH) |
     (size === undefined ? 0 : HAS_SIZE) |
-    (detail === undefined ? 0 : HAS_DETAIL);
+    (detail === undefined ? 0 : HAS_DETAIL) |
+    (made === undefined ? 0 : HAS_MADE);
   loose.reset().fixed(salt).u8(flags);
   if (path !== undefined) loose.bytes(path);
   if (hash !== undefined) loose.fixed(hash);
   if (size !== undefined) loose.varint(size);
   if (detail !== undefined) loose.text(JSON.stringify(detail));
+  if (made !== undefined) writeMade(loose, made);
   return loose.view();
+}
+
+function writeMade(out: Writer, made: Made): void {
+  const { sizeBefore, evidence, parents, note } = made;
+  out.varint(sizeBefore === null ? 0 : sizeBefore + 1).varint(made.mode);
+  writeTime(out, made.mtime);
+  out.u8(evidence === null ? 0 : 1);
+  if (evidence !== null) out.varint(evidence.uid).varint(evidence.pid).text(evidence.program);
+  out.varint(parents.length);
+  for (const parent of parents) out.fixed(parent);
+  out.u8(note === null ? 0 : 1);
+  if (note !== null) out.text(note);
+  out.varint(made.handle);
+}
+
+function readMade(from: Reader): Made {
+  return {
+    sizeBefore: readNullableCount(from),
+    mode: from.varint(),
+    mtime: readTime(from),
+    evidence: from.u8() === 0 ? null : { uid: from.varint(), pid: from.varint(), program: from.text() },
+    parents: readList(from, () => from.fixed(UID_BYTES)),
+    note: from.u8() === 0 ? null : from.text(),
+    handle: from.varint(),
+  };
 }
 
 /** @throws MemfsError `damaged`, `format_newer` */
@@ -132,7 +197,7 @@ export function decodeJournalEntry(bytes: Buffer): JournalEntry {
   if (kind === undefined) throw new MemfsError("damaged", `journal entry ${seq} is of an unknown kind`);
   const actor = readActor(from);
   const memory = from.optional(UID_BYTES);
-  const version = from.optional(UID_BYTES);
+  const version = from.u8() === 0 ? null : { id: from.fixed(UID_BYTES), n: from.varint(), previous: from.varint() };
   const prev = from.fixed(HASH_BYTES);
   const commitment = from.fixed(HASH_BYTES);
   const head = from.consumed();
@@ -152,5 +217,6 @@ function decodeErasable(bytes: Buffer): Erasable {
     ...(flags & HAS_HASH ? { hash: from.fixed(HASH_BYTES) } : {}),
     ...(flags & HAS_SIZE ? { size: from.varint() } : {}),
     ...(flags & HAS_DETAIL ? { detail: JSON.parse(from.text()) as Record<string, unknown> } : {}),
+    ...(flags & HAS_MADE ? { made: readMade(from) } : {}),
   };
 }

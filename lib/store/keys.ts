@@ -11,10 +11,9 @@
  * | `d` parent HMAC(name)                | present directory entry |
  * | `e` parent HMAC(name) seq            | past of the entry: what it became at that seq; empty: it went |
  * | `m` memory                           | memory |
- * | `v` memory n                         | version |
+ * | `v` memory n seq                     | empty: the entry at that seq makes the memory's version n |
  * | `j` seq                              | journal entry |
  * | `c` HMAC(hash)                       | content, chunk or manifest |
- *  * | `i` version id                       | memory and n |
  * | `p` HMAC(path) seq memory            | empty: the memory came to the path at that seq |
  * | `a` HMAC(session or agent) seq       | empty: a run of entries by a session or an agent starts at that seq |
  * | `o` node                             | empty: a node without names, kept while something refers to it |
@@ -29,7 +28,8 @@ import { u48 } from "../u48.ts";
 /** The first 16 bytes of an HMAC-SHA-256, as a latin1 string. */
 export type Tag = string;
 
-function u32(value: number): string {
+/** Four bytes of a key. */
+export function u32(value: number): string {
   return String.fromCharCode((value >>> 24) & 255, (value >>> 16) & 255, (value >>> 8) & 255, value & 255);
 }
 
@@ -55,10 +55,11 @@ export const nodeKey = (node: number): Key => "n" + u48(node);
 export const entryKey = (parent: number, name: Tag): Key => "d" + u48(parent) + name;
 export const pastEntryKey = (parent: number, name: Tag, seq: number): Key => "e" + u48(parent) + name + u48(seq);
 export const memoryKey = (memory: Uid): Key => "m" + memory;
-export const versionKey = (memory: Uid, n: number): Key => "v" + memory + u32(n);
+/** Leave out `seq` for the beginning of the key. */
+export const versionKey = (memory: Uid, n: number, seq?: number): Key =>
+  "v" + memory + u32(n) + (seq === undefined ? "" : u48(seq));
 export const journalKey = (seq: number): Key => "j" + u48(seq);
 export const contentKey = (hash: Tag): Key => "c" + hash;
-export const versionIdKey = (version: Uid): Key => "i" + version;
 export const pathKey = (path: Tag, seq: number, memory: Uid): Key => "p" + path + u48(seq) + memory;
 export const actorKey = (actor: Tag, seq: number): Key => "a" + actor + u48(seq);
 export const orphanKey = (node: number): Key => "o" + u48(node);

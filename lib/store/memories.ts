@@ -1,18 +1,17 @@
 /** Memories and their versions: the steps that transactions record history with. */
 
+import { MemfsError } from "../errors.ts";
 import type { Uid } from "../id.ts";
 import { putContent } from "./content.ts";
 import type { FinishedContent } from "./chunk.ts";
 import type { Hash } from "./hash.ts";
 import type { JournalKind } from "./journal.ts";
-import { pathKey, versionIdKey, versionKey } from "./keys.ts";
+import { pathKey, versionKey } from "./keys.ts";
 import type { MemoryRecord } from "./memory-record.ts";
 import type { NodeName, NodeRecord } from "./node-record.ts";
 import type { Mutable, Timestamp } from "./record.ts";
-import { encodePlace, encodeVersion, type VersionRecord } from "./version-record.ts";
 import type { Transaction } from "./transaction.ts";
 import { pathOf } from "./tree.ts";
-import type { Operation } from "./types.ts";
 
 /** New content of a file. */
 export interface ContentCommit {
@@ -29,7 +28,6 @@ export interface ContentCommit {
 }
 
 interface NewVersion {
-  readonly operation: Operation;
   readonly kind: JournalKind;
   readonly path: string;
   readonly hash: Hash | null;
@@ -65,7 +63,6 @@ function appendContent(
   const created = memory.headN === 0;
   if ("chunks" in content) tx.counters.historyBytes += putContent(tx, content);
   appendVersion(tx, memory, {
-    operation: created ? "created" : "modified",
     kind: created ? "memory.created" : "memory.modified",
     path: memory.path,
     hash,
@@ -97,6 +94,7 @@ function newMemory(tx: Transaction, node: NodeRecord): Mutable<MemoryRecord> {
     path: pathOf(tx, firstName(node)),
     head: "",
     headN: 0,
+    headSeq: 0,
     hash: null,
     size: 0,
     createdAt: tx.at,
@@ -127,7 +125,7 @@ export function moveMemory(tx: Transaction, uid: Uid, node: NodeRecord): void {
   if (path === memory.path) return;
   const detail = { from: memory.path };
   memory.path = path;
-  appendVersion(tx, memory, versionOfHead(memory, node, { operation: "modified", kind: "memory.renamed", detail }));
+  appendVersion(tx, memory, versionOfHead(memory, node, { kind: "memory.renamed", detail }));
   tx.mark(pathKey(tx.state.tagOfName(path), tx.counters.seq, uid));
 }
 
@@ -135,7 +133,9 @@ export function moveMemory(tx: Transaction, uid: Uid, node: NodeRecord): void {
 export function deleteMemory(tx: Transaction, uid: Uid, node: NodeRecord): void {
   const memory = tx.editMemory(uid);
   const { mode, mtime } = node;
-  const deleted = {
+  const deleted: NewVersion = {
+    kind: "memory.deleted",
+    path: memory.path,
     hash: null,
     size: 0,
     mode,
@@ -145,7 +145,7 @@ export function deleteMemory(tx: Transaction, uid: Uid, node: NodeRecord): void 
     note: null,
     detail: undefined,
   };
-  appendVersion(tx, memory, { operation: "deleted", kind: "memory.deleted", path: memory.path, ...deleted });
+  appendVersion(tx, memory, deleted);
   memory.state = "deleted";
   tx.editNode(node.number).memory = null;
   tx.counters.memories -= 1;
@@ -154,10 +154,9 @@ export function deleteMemory(tx: Transaction, uid: Uid, node: NodeRecord): void 
 function versionOfHead(
   memory: MemoryRecord,
   node: NodeRecord,
-  made: { operation: Operation; kind: JournalKind; detail: NewVersion["detail"] },
+  made: { kind: JournalKind; detail: NewVersion["detail"] },
 ): NewVersion {
   return {
-    operation: made.operation,
     kind: made.kind,
     path: memory.path,
     hash: memory.hash,
@@ -171,53 +170,41 @@ function versionOfHead(
   };
 }
 
-/** The memory's versions leave all lists: they were steps of saving `into`. They stay in the journal. */
-export function foldMemory(tx: Transaction, uid: Uid, into: Uid): void {
-  const memory = tx.memory(uid);
-  for (let n = 1; n <= memory.headN; n++) {
-    const version = tx.state.version(uid, n);
-    if (version !== undefined) tx.put(versionKey(uid, n), encodeVersion({ ...version, foldedInto: into }));
+/** The memory's versions leave all lists: they were steps of saving another memory. They stay in the journal. */
+export function foldMemory(tx: Transaction, uid: Uid): void {
+  const memory = tx.editMemory(uid);
+  for (let seq = memory.headSeq; seq > 0;) {
+    const version = tx.state.versionAt(seq);
+    if (version === undefined)
+      throw new MemfsError("damaged", `journal entry ${seq} is missing; run memfs audit verify`);
+    tx.delete(versionKey(uid, version.n, seq));
+    seq = version.previous;
   }
-  tx.editMemory(uid).state = "folded";
+  memory.state = "folded";
   tx.journal("memory.folded", { memory: uid }, { path: memory.path });
   tx.counters.memories -= 1;
   tx.counters.versions -= memory.headN;
 }
 
 function appendVersion(tx: Transaction, memory: Mutable<MemoryRecord>, made: NewVersion): void {
-  const { path, hash, size, detail } = made;
-  const version = tx.state.ids.uid();
+  const id = tx.state.versionIds.next(tx.at);
   const n = memory.headN + 1;
-  const erasable = hash === null ? { path, detail } : { path, hash, size, detail };
-  const seq = tx.journal(made.kind, { memory: memory.memory, version }, erasable);
-  const record: VersionRecord = {
-    version,
-    memory: memory.memory,
-    n,
-    seq,
-    operation: made.operation,
-    createdAt: tx.at,
-    path,
-    hash,
-    size,
-    sizeBefore: memory.hash === null ? null : memory.size,
-    mode: made.mode,
-    mtime: made.mtime,
-    actor: tx.cause.actor,
-    evidence: tx.cause.evidence ?? null,
-    parents: made.parents,
-    note: made.note,
-    handle: made.handle,
-    foldedInto: null,
-    redactedAt: 0,
-    redactedBy: null,
-  };
-  tx.put(versionKey(memory.memory, n), encodeVersion(record));
-  tx.put(versionIdKey(version), encodePlace(memory.memory, n));
+  const { path, hash, detail } = made;
+  const size = hash === null ? undefined : made.size;
+  const sizeBefore = memory.hash === null ? null : memory.size;
+  const { mode, mtime, parents, note, handle } = made;
+  const evidence = tx.cause.evidence ?? null;
+  const seq = tx.journal(
+    made.kind,
+    { memory: memory.memory, version: { id, n, previous: memory.headSeq } },
+    { path, hash: hash ?? undefined, size, detail, made: { sizeBefore, mode, mtime, evidence, parents, note, handle } },
+  );
+  tx.mark(versionKey(memory.memory, n, seq));
   tx.counters.versions += 1;
-  memory.head = version;
+  memory.head = id;
   memory.headN = n;
+  memory.headSeq = seq;
   memory.hash = hash;
-  memory.size = size;
+  memory.size = made.size;
   memory.updatedAt = tx.at;
 }

@@ -13,6 +13,8 @@ export interface MemoryRecord {
   readonly path: string;
   readonly head: Uid;
   readonly headN: number;
+  /** Seq of the head's journal entry. */
+  readonly headSeq: number;
   readonly hash: Hash | null;
   readonly size: number;
   readonly createdAt: Micros;
@@ -30,6 +32,7 @@ export function copyMemory(memory: MemoryRecord): Mutable<MemoryRecord> {
     path: memory.path,
     head: memory.head,
     headN: memory.headN,
+    headSeq: memory.headSeq,
     hash: memory.hash,
     size: memory.size,
     createdAt: memory.createdAt,
@@ -43,6 +46,7 @@ const STATES = ["live", "deleted", "folded"] as const;
 
 export function encodeMemory(memory: MemoryRecord): Buffer {
   const out = begin().varint(memory.node).bytes(memory.path).fixed(memory.head).varint(memory.headN);
+  out.varint(memory.headSeq);
   out.optional(memory.hash).varint(memory.size).varint(memory.createdAt).varint(memory.updatedAt);
   out.u8(STATES.indexOf(memory.state));
   return out
@@ -59,6 +63,7 @@ export function decodeMemory(memory: Uid, bytes: Buffer): MemoryRecord {
     path: from.bytes(),
     head: from.fixed(UID_BYTES),
     headN: from.varint(),
+    headSeq: from.varint(),
     hash: from.optional(HASH_BYTES),
     size: from.varint(),
     createdAt: from.varint(),

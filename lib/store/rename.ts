@@ -86,7 +86,7 @@ function settleMemories(
   } else if (own === null || node.content === null) {
     deleteMemory(tx, successor, node);
   } else {
-    if (folds) foldMemory(tx, own, successor);
+    if (folds) foldMemory(tx, own);
     else deleteMemory(tx, own, node);
     inherit(tx, node, { successor, note: move.note });
   }

@@ -25,7 +25,7 @@ export function rollbackMemory(tx: Transaction, uid: Uid, to: VersionRecord): Me
     const id = formatId("memver", to.version);
     throw new MemfsError(
       "not_found",
-      `${id} has no content to go back to (it is ${to.redactedAt > 0 ? "redacted" : "a deletion"})`,
+      `${id} has no content to go back to (it is ${to.erased ? "redacted" : "a deletion"})`,
     );
   }
   const memory = tx.memory(uid);
@@ -48,7 +48,7 @@ function revive(tx: Transaction, memory: MemoryRecord, to: VersionRecord): Mutab
   if (tx.entry(parent, last) !== null)
     throw new MemfsError("exists", `its last path ${printable(memory.path)} is taken`);
   const { uid, gid } = tx.node(ROOT_NODE);
-  const node = create(tx, { parent, name: last }, { mode: to.mode, uid, gid });
+  const node = create(tx, { parent, name: last }, { mode: to.made.mode, uid, gid });
   node.memory = memory.memory;
   const revived = tx.editMemory(memory.memory);
   revived.node = node.number;

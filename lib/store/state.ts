@@ -7,13 +7,15 @@ import type { Clock } from "../clock.ts";
 import type { Key, Space } from "../kv/kv.ts";
 import type { ContentSource } from "./content.ts";
 import type { Hash } from "./hash.ts";
-import { contentKey, entryKey, memoryKey, nodeKey, type Tag, versionKey } from "./keys.ts";
+import { decodeJournalEntry, type JournalEntry } from "./journal.ts";
+import { contentKey, entryKey, journalKey, memoryKey, nodeKey, type Tag, versionKey } from "./keys.ts";
 import { Listings } from "./listings.ts";
 import type { Counters } from "./counters.ts";
 import { decodeEntry, type EntryRecord } from "./entry-record.ts";
 import { decodeMemory, type MemoryRecord } from "./memory-record.ts";
 import { decodeNode, type NodeRecord, xattrBytes } from "./node-record.ts";
-import { decodeVersion, type VersionRecord } from "./version-record.ts";
+import { nextMillisecond, VersionIds } from "./version-ids.ts";
+import { type VersionRecord, versionOf } from "./version-record.ts";
 import { hmac } from "./seal.ts";
 import type { Actor } from "./types.ts";
 
@@ -49,6 +51,7 @@ export class StoreState implements ContentSource {
   readonly #tags = new GenerationCache<string, Tag>(CACHED_TAGS);
   readonly #tagKeys: TagKeys;
   counters: Counters;
+  readonly versionIds: VersionIds;
   /** Who made the newest journal entry, if it was made since the store was opened. */
   lastActor: Actor | null = null;
 
@@ -56,9 +59,11 @@ export class StoreState implements ContentSource {
     this.space = options.space;
     this.clock = options.clock;
     this.ids = options.ids;
-    this.counters = options.counters;
+    const { counters } = options;
+    this.counters = { ...counters, lastAt: nextMillisecond(counters.lastAt) - 1 };
     this.#tagKeys = options.tagKeys;
     this.listings = new Listings(options.space);
+    this.versionIds = new VersionIds(options.ids);
   }
 
   get(key: Key): Buffer | undefined {
@@ -127,8 +132,20 @@ export class StoreState implements ContentSource {
     return memory;
   }
 
-  version(memory: Uid, n: number): VersionRecord | undefined {
-    const stored = this.space.get(versionKey(memory, n));
-    return stored === undefined ? undefined : decodeVersion(memory, n, stored);
+  /** @throws MemfsError `damaged` */
+  journalEntry(seq: number): JournalEntry | undefined {
+    const stored = this.space.get(journalKey(seq));
+    return stored === undefined ? undefined : decodeJournalEntry(stored);
+  }
+
+  /** The version that the entry at this seq makes, also one that was folded into another. */
+  versionAt(seq: number): VersionRecord | undefined {
+    const entry = this.journalEntry(seq);
+    return entry === undefined ? undefined : versionOf(entry);
+  }
+
+  /** True when lists show the version: it was not folded into another. */
+  isListed(version: VersionRecord): boolean {
+    return this.space.get(versionKey(version.memory, version.n, version.seq)) !== undefined;
   }
 }

@@ -10,7 +10,7 @@ import { Batch } from "../kv/batch.ts";
 import type { Key, Origin } from "../kv/kv.ts";
 import type { ContentTarget } from "./content.ts";
 import type { Hash } from "./hash.ts";
-import { encodeJournalEntry, type Erasable, type JournalKind, SALT_BYTES } from "./journal.ts";
+import { encodeJournalEntry, type Erasable, type JournalKind, SALT_BYTES, type VersionLink } from "./journal.ts";
 import {
   actorKey,
   counterKey,
@@ -206,7 +206,7 @@ export class Transaction implements ContentTarget {
   }
 
   /** Appends a journal entry. Returns its seq. */
-  journal(kind: JournalKind, ids: { memory?: Uid | null; version?: Uid | null }, erasable: Erasable): number {
+  journal(kind: JournalKind, ids: { memory?: Uid | null; version?: VersionLink }, erasable: Erasable): number {
     const { actor } = this.cause;
     const seq = this.nextSeq;
     const entry = encodeJournalEntry({

@@ -4,23 +4,12 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { MemfsError } from "../errors.ts";
 import { parseId, type Uid } from "../id.ts";
-import { decodeJournalEntry, type JournalEntry } from "./journal.ts";
-import {
-  actorKey,
-  journalKey,
-  rangeOf,
-  readU32,
-  readU48,
-  RUN_LENGTH,
-  type Tag,
-  versionIdKey,
-  versionKey,
-} from "./keys.ts";
-import { decodePlace, decodeVersion, type VersionRecord } from "./version-record.ts";
+import { actorKey, rangeOf, readU32, readU48, RUN_LENGTH, type Tag, versionKey } from "./keys.ts";
+import type { VersionRecord } from "./version-record.ts";
 import { fromBytes } from "./names.ts";
 import type { StoreState } from "./state.ts";
 import type { ListVersions, Page, VersionInfo } from "./types.ts";
-import { memoriesAt, versionInfo } from "./versions.ts";
+import { memoriesAt, SEQ_AT, versionInfo } from "./versions.ts";
 
 /** Lengths of parts of keys: kind, id, tag. */
 const KIND = 1;
@@ -49,7 +38,6 @@ export async function listVersions(state: StoreState, options: ListVersions): Pr
 
 function matches(version: VersionRecord, options: ListVersions): boolean {
   const { actor, createdAt } = version;
-  if (version.foldedInto !== null) return false;
   if (options.operation !== undefined && version.operation !== options.operation) return false;
   if (options.createdFrom !== undefined && createdAt < options.createdFrom) return false;
   if (options.createdTo !== undefined && createdAt > options.createdTo) return false;
@@ -68,7 +56,10 @@ async function* versionsOfMemories(state: StoreState, options: ListVersions): As
     const range = rangeOf("v", memory);
     const lt = start?.memory === memory ? versionKey(memory, start.n) : range.lt;
     for await (const page of state.space.scan({ gte: range.gte, lt, reverse: true })) {
-      for (const { key, value } of page) yield decodeVersion(memory, readU32(key, KIND + UID), value);
+      for (const { key } of page) {
+        const version = state.versionAt(readU48(key, SEQ_AT));
+        if (version !== undefined) yield version;
+      }
     }
   }
 }
@@ -88,17 +79,9 @@ async function* versionsInOrder(state: StoreState, options: ListVersions): Async
   let looked = 0;
   for await (const seq of seqs) {
     if (++looked % SEQS_PER_TURN === 0) await nextTurn();
-    const version = entryAt(state, seq)?.version ?? null;
-    const place = version === null ? undefined : state.get(versionIdKey(version));
-    const found = place === undefined ? undefined : decodePlace(place);
-    const record = found === undefined ? undefined : state.version(found.memory, found.n);
-    if (record !== undefined) yield record;
+    const version = state.versionAt(seq);
+    if (version !== undefined && state.isListed(version)) yield version;
   }
-}
-
-function entryAt(state: StoreState, seq: number): JournalEntry | null {
-  const stored = state.get(journalKey(seq));
-  return stored === undefined ? null : decodeJournalEntry(stored);
 }
 
 function actorTagOf(state: StoreState, { sessionId, agent }: ListVersions): Tag | null {
@@ -126,10 +109,10 @@ async function* seqsOfActor(state: StoreState, tag: Tag, before: number): AsyncG
 }
 
 function endOfRun(state: StoreState, start: number, limit: number): number {
-  const first = entryAt(state, start);
+  const first = state.journalEntry(start);
   for (let seq = start + 1; seq < limit; seq++) {
-    const entry = entryAt(state, seq);
-    if (first === null || entry === null || !isDeepStrictEqual(entry.actor, first.actor)) return seq;
+    const entry = state.journalEntry(seq);
+    if (first === undefined || entry === undefined || !isDeepStrictEqual(entry.actor, first.actor)) return seq;
   }
   return limit;
 }

@@ -3,27 +3,77 @@
 import { MemfsError } from "../errors.ts";
 import { formatId, parseId, type Uid } from "../id.ts";
 import { hex } from "./hash.ts";
-import { rangeOf, readU32, versionIdKey } from "./keys.ts";
-import { decodePlace, decodeVersion, type VersionRecord } from "./version-record.ts";
+import { rangeOf, readU32, readU48, versionKey } from "./keys.ts";
 import type { MemoryRecord } from "./memory-record.ts";
+import { timeOf } from "./version-ids.ts";
+import { type VersionRecord, versionOf } from "./version-record.ts";
 import { toBytes } from "./names.ts";
 import type { StoreState } from "./state.ts";
 import { nodeAt } from "./tree.ts";
 import type { VersionInfo, VersionSpec } from "./types.ts";
 
+/** Where number and seq stand in a version's key, after the kind and the memory. */
+const N_AT = 17;
+export const SEQ_AT = 21;
+
 /** The version with this id. @throws MemfsError `not_found` */
 export function versionById(state: StoreState, id: string): VersionRecord {
-  const uid = parseId("memver", id);
-  const place = state.get(versionIdKey(uid));
-  const found = place === undefined ? undefined : decodePlace(place);
-  const version = found === undefined ? undefined : state.version(found.memory, found.n);
+  const version = bisect(state, parseId("memver", id));
   if (version === undefined) throw new MemfsError("not_found", `no version ${id} in this store`);
   return version;
 }
 
+/** Ids of versions ascend with the journal (`version-ids.ts`); entries that make none have a time at least. */
+function bisect(state: StoreState, id: Uid): VersionRecord | undefined {
+  const time = id.slice(0, timeOf(0).length);
+  let low = 1;
+  let high = state.counters.seq + 1;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    let seq = middle;
+    let version: VersionRecord | undefined;
+    let order = 0;
+    // Entries of that millisecond without a version do not tell: the one before them does.
+    for (; seq >= low && version === undefined && order === 0; seq--) {
+      const entry = state.journalEntry(seq);
+      if (entry === undefined) return undefined;
+      version = versionOf(entry);
+      order = compare(version?.version ?? timeOf(entry.at), version === undefined ? time : id);
+    }
+    if (version !== undefined && order === 0) return version;
+    if (order > 0) high = seq + 1;
+    else low = middle + 1;
+  }
+  return undefined;
+}
+
+function compare(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+/** Version n of a memory; undefined when there is none, or it was folded into another. */
+export async function findVersion(state: StoreState, memory: Uid, n: number): Promise<VersionRecord | undefined> {
+  const place = await placeFrom(state, memory, { from: n, to: n });
+  return place === undefined ? undefined : state.versionAt(place.seq);
+}
+
+/** Number and seq of a memory's first listed version in a range of numbers. */
+async function placeFrom(
+  state: StoreState,
+  memory: Uid,
+  { from, to }: { from: number; to: number },
+): Promise<{ n: number; seq: number } | undefined> {
+  const range = { gte: versionKey(memory, from), lt: versionKey(memory, to + 1), limit: 1 };
+  for await (const page of state.space.scan(range)) {
+    for (const { key } of page) return { n: readU32(key, N_AT), seq: readU48(key, SEQ_AT) };
+  }
+  return undefined;
+}
+
 /** As callers see it. */
 export function versionInfo(version: VersionRecord): VersionInfo {
-  const gone = version.operation === "deleted" || version.redactedAt > 0;
+  const { made, hash } = version;
   return {
     id: formatId("memver", version.version),
     memoryId: formatId("mem", version.memory),
@@ -32,17 +82,18 @@ export function versionInfo(version: VersionRecord): VersionInfo {
     operation: version.operation,
     createdAt: version.createdAt,
     path: version.path === null ? null : toBytes(version.path),
-    sha256: gone || version.hash === null ? null : hex(version.hash),
-    size: gone ? null : version.size,
-    sizeBefore: version.sizeBefore,
-    mode: version.mode,
-    mtime: version.mtime.sec * 1e6 + Math.floor(version.mtime.nsec / 1000),
+    sha256: hash === null ? null : hex(hash),
+    size: hash === null ? null : version.size,
+    sizeBefore: made.sizeBefore,
+    mode: made.mode,
+    mtime: made.mtime.sec * 1e6 + Math.floor(made.mtime.nsec / 1000),
     actor: version.actor,
-    evidence: version.evidence,
-    parents: version.parents.map((parent) => formatId("memver", parent)),
-    note: version.note,
-    redactedAt: version.redactedAt > 0 ? version.redactedAt : null,
-    redactedBy: version.redactedBy,
+    evidence: made.evidence,
+    parents: made.parents.map((parent) => formatId("memver", parent)),
+    note: made.note,
+    // Nothing redacts yet.
+    redactedAt: null,
+    redactedBy: null,
   };
 }
 
@@ -56,39 +107,41 @@ export async function resolveVersion(state: StoreState, memory: Uid, spec: Versi
   }
   if ("at" in spec) return headAt(state, memory, spec.at);
   const n = spec.n > 0 ? spec.n : head + spec.n;
-  const version = n > 0 ? state.version(memory, n) : undefined;
+  const version = n > 0 ? await findVersion(state, memory, n) : undefined;
   if (version === undefined)
     throw new MemfsError("not_found", `there is no version ${spec.n}; the memory has versions 1 to ${head}`);
   return version;
 }
 
 /** The newest version of a memory up to a seq, or null. Versions are numbered in the order of their seqs. */
-export function versionAtSeq(state: StoreState, { memory, headN }: MemoryRecord, seq: number): VersionRecord | null {
-  let found: VersionRecord | null = null;
+export async function versionAtSeq(
+  state: StoreState,
+  { memory, headN, headSeq }: MemoryRecord,
+  seq: number,
+): Promise<VersionRecord | null> {
+  // Mostly it is the head that is asked for.
+  if (headSeq <= seq) return state.versionAt(headSeq) ?? null;
+  let found = 0;
   let low = 1;
   let high = headN;
   while (low <= high) {
-    // The head first: mostly it is what is asked for.
-    const n = high === headN && found === null ? high : (low + high) >>> 1;
-    const version = state.version(memory, n);
-    if (version !== undefined && version.seq > seq) {
-      high = n - 1;
-      continue;
+    const middle = (low + high) >>> 1;
+    const place = await placeFrom(state, memory, { from: middle, to: high });
+    if (place !== undefined && place.seq <= seq) {
+      found = place.seq;
+      low = place.n + 1;
+    } else {
+      high = middle - 1;
     }
-    if (version !== undefined) found = version;
-    low = n + 1;
   }
-  return found;
+  return state.versionAt(found) ?? null;
 }
-
-/** Where n stands in a version's key: after the kind and the memory. */
-const N_AT = 17;
 
 async function headAt(state: StoreState, memory: Uid, at: number): Promise<VersionRecord> {
   for await (const page of state.space.scan({ ...rangeOf("v", memory), reverse: true })) {
-    for (const { key, value } of page) {
-      const version = decodeVersion(memory, readU32(key, N_AT), value);
-      if (version.createdAt <= at) return version;
+    for (const { key } of page) {
+      const version = state.versionAt(readU48(key, SEQ_AT));
+      if (version !== undefined && version.createdAt <= at) return version;
     }
   }
   throw new MemfsError("not_found", "the memory did not exist at that time");

@@ -51,7 +51,7 @@ t.test("a newer format is refused and left as it is", async (t) => {
   const dir = await closedHome(t);
   await below(dir, (db) => db.write((writes) => writes.put(formatKey, version(9))));
   const redo = redoFiles(dir).map((file) => readFileSync(file, "latin1"));
-  await t.rejects(openIn(t, dir), { code: "format_newer", message: /format 9, this memfs knows 1/ });
+  await t.rejects(openIn(t, dir), { code: "format_newer", message: /format 9, this memfs knows 2/ });
   t.strictSame(redoFiles(dir).map((file) => readFileSync(file, "latin1")), redo); // prettier-ignore
   t.same(await below(dir, async (db) => db.get(formatKey)), version(9));
 });
@@ -68,27 +68,27 @@ t.test("an older format is upgraded step by step, after the log is drained, and 
   const ran: string[] = [];
   let failures = 1;
   const format: Format = {
-    version: 3,
+    version: 4,
     upgrades: new Map([
-      [1, async (db: LevelDb) => {
-        ran.push(`1 with ${db.get(physicalKey(2, "a")) === undefined ? "nothing" : "data"}`);
+      [2, async (db: LevelDb) => {
+        ran.push(`2 with ${db.get(physicalKey(2, "a")) === undefined ? "nothing" : "data"}`);
       }],
-      [2, async () => {
-        ran.push("2");
+      [3, async () => {
+        ran.push("3");
         if (failures-- > 0) throw new Error("power lost");
       }],
     ]),
   }; // prettier-ignore
   await t.rejects(openIn(t, dir, { format }), /power lost/);
-  t.same(await below(dir, async (db) => db.get(formatKey)), version(2));
+  t.same(await below(dir, async (db) => db.get(formatKey)), version(3));
   const kv = await openIn(t, dir, { format });
-  t.strictSame(ran, ["1 with data", "2", "2"]);
+  t.strictSame(ran, ["2 with data", "3", "3"]);
   t.strictSame(await contents(kv.space(2, sealerOf(2))), [["a", "1"], ["b", "2"]]); // prettier-ignore
   await kv.close();
   await t.rejects(openIn(t, dir, { format: FORMAT }), { code: "format_newer" });
-  await t.rejects(openIn(t, dir, { format: { version: 5, upgrades: new Map() } }), {
+  await t.rejects(openIn(t, dir, { format: { version: 6, upgrades: new Map() } }), {
     code: "damaged",
-    message: /format 3/,
+    message: /format 4/,
   });
 });
 

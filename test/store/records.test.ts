@@ -7,7 +7,6 @@ import { decodeEntry, decodePastEntry, encodeEntry, encodePastEntry } from "../.
 import { decodeMemory, encodeMemory, type MemoryRecord } from "../../lib/store/memory-record.ts";
 import { S_IFLNK, S_IFREG } from "../../lib/store/mode.ts";
 import { decodeNode, encodeNode, type NodeRecord } from "../../lib/store/node-record.ts";
-import { decodeVersion, encodeVersion, type VersionRecord } from "../../lib/store/version-record.ts";
 
 const byte = fc.integer({ min: 0, max: 255 });
 const bytes = (options: { minLength?: number; maxLength: number }): fc.Arbitrary<string> =>
@@ -24,11 +23,6 @@ const time = fc.record({
   sec: fc.oneof(fc.constantFrom(0, -1, -(2 ** 31), 2 ** 32, 2 ** 40, -(2 ** 40)), fc.integer()),
   nsec: fc.integer({ min: 0, max: 999_999_999 }),
 });
-const actor = fc.oneof(
-  fc.record({ type: fc.constant("session" as const), sessionId: text, agent: text }),
-  fc.record({ type: fc.constant("api" as const), apiKeyId: text }),
-  fc.record({ type: fc.constant("user" as const), userId: text }),
-);
 const orNull = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(arbitrary, { nil: null });
 
 const node: fc.Arbitrary<NodeRecord> = fc.record({
@@ -63,35 +57,13 @@ const memory: fc.Arbitrary<MemoryRecord> = fc.record({
   path: bytes({ maxLength: 4096 }),
   head: uid,
   headN: count,
+  headSeq: count,
   hash: orNull(hash),
   size: count,
   createdAt: count,
   updatedAt: count,
   state: fc.constantFrom("live" as const, "deleted" as const, "folded" as const),
   origin: orNull(text),
-});
-
-const version: fc.Arbitrary<VersionRecord> = fc.record({
-  version: uid,
-  memory: uid,
-  n: count,
-  seq: count,
-  operation: fc.constantFrom("created" as const, "modified" as const, "deleted" as const),
-  createdAt: count,
-  path: orNull(bytes({ maxLength: 300 })),
-  hash: orNull(hash),
-  size: count,
-  sizeBefore: orNull(fc.nat()),
-  mode: fc.nat(),
-  mtime: time,
-  actor,
-  evidence: orNull(fc.record({ uid: count, pid: count, program: text })),
-  parents: fc.array(uid, { maxLength: 3 }),
-  note: orNull(text),
-  handle: count,
-  foldedInto: orNull(uid),
-  redactedAt: count,
-  redactedBy: orNull(actor),
 });
 
 const entry = fc.record({ name: bytes({ maxLength: 255 }), node: count, type: fc.constantFrom(S_IFREG, S_IFLNK) });
@@ -138,10 +110,6 @@ function holds<T>(
 
 holds("node", node, { encode: encodeNode, decode: (record, stored) => decodeNode(record.number, stored) });
 holds("memory", memory, { encode: encodeMemory, decode: (record, stored) => decodeMemory(record.memory, stored) });
-holds("version", version, {
-  encode: encodeVersion,
-  decode: (record, stored) => decodeVersion(record.memory, record.n, stored),
-});
 holds("entry", entry, { encode: encodeEntry, decode: (_record, stored) => decodeEntry(stored) });
 holds("past entry", pastEntry, { encode: encodePastEntry, decode: (_record, stored) => decodePastEntry(stored) });
 holds("counter", counters, { encode: encodeCounters, decode: (_record, stored) => decodeCounters(stored) });
@@ -196,34 +164,13 @@ t.test("the bytes of a record are those that earlier versions of memfs wrote", a
       path: "/f",
       head: id("c"),
       headN: 2,
+      headSeq: 9,
       hash: digest("a"),
       size: 300,
       createdAt: 1_700_000_000_000_000,
       updatedAt: 1_700_000_000_000_001,
       state: "folded",
       origin: "s-1",
-    }),
-    version: encodeVersion({
-      version: id("c"),
-      memory: id("b"),
-      n: 2,
-      seq: 9,
-      operation: "modified",
-      createdAt: 1_700_000_000_000_001,
-      path: "/f",
-      hash: digest("a"),
-      size: 300,
-      sizeBefore: 0,
-      mode: 0o100644,
-      mtime: AT,
-      actor: { type: "session", sessionId: "s-1", agent: "scout" },
-      evidence: { uid: 0, pid: 4711, program: "sh" },
-      parents: [id("d")],
-      note: null,
-      handle: 3,
-      foldedInto: null,
-      redactedAt: 0,
-      redactedBy: { type: "user", userId: "u" },
     }),
     entry: encodeEntry({ name: "f", node: 7, type: S_IFREG }),
     pastEntry: encodePastEntry({ name: "f", node: 7, mode: 0o100644, mtime: AT, memory: id("b"), target: null }),
@@ -243,9 +190,7 @@ t.test("the bytes of a record are those that earlier versions of memfs wrote", a
     Object.fromEntries(Object.entries(written).map(([name, stored]) => [name, stored.toString("hex")])),
     expand({
       node: "01 a48302 e807 e907 00 ac02 80c49fd50c05 0100 80c49fd50c05 80c49fd50c05 01aa*32 01bb*16 01 010166 0000 00 01 06757365722e6b 0176 00",
-      memory: "01 07 022f66 cc*16 02 01aa*32 ac02 8080f9c0c1c48203 8180f9c0c1c48203 02 01 03732d31",
-      version:
-        "01 cc*16 09 01 8180f9c0c1c48203 01 022f66 01aa*32 ac02 01 a48302 80c49fd50c05 01 03732d31 0573636f7574 01 00 e724 027368 01 dd*16 00 00 03 00 00 01 03 0175",
+      memory: "01 07 022f66 cc*16 02 09 01aa*32 ac02 8080f9c0c1c48203 8180f9c0c1c48203 02 01 03732d31",
       entry: "01 07 808002 0166",
       pastEntry: "01 07 a48302 80c49fd50c05 01bb*16 0166",
       pastLink: "01 08 ffc302 80c49fd50c05 00 016c 0166",
