@@ -3,14 +3,13 @@
 import { type Uid, tryParseId } from "../id.ts";
 import { AtView } from "./at.ts";
 import { decodePastEntry } from "./entry-record.ts";
-import { decodeJournalEntry } from "./journal.ts";
-import { journalKey, rangeOf, versionIdKey } from "./keys.ts";
+import { rangeOf } from "./keys.ts";
 import { isDirectory } from "./mode.ts";
 import type { StoreState } from "./state.ts";
 import type { Micros } from "./types.ts";
 import { u48 } from "../u48.ts";
-import { memoriesAt } from "./versions.ts";
-import { decodePlace, type VersionRecord } from "./version-record.ts";
+import { findVersion, memoriesAt, versionOfId } from "./versions.ts";
+import type { VersionRecord } from "./version-record.ts";
 
 /** A moment as a person names it. */
 export type Moment = { readonly seq: number } | { readonly version: string } | { readonly at: Micros };
@@ -42,16 +41,12 @@ export class Past {
 
   #versionOf(id: string): VersionRecord | undefined {
     const uid = tryParseId("memver", id);
-    const place = uid === null ? undefined : this.#state.get(versionIdKey(uid));
-    if (place === undefined) return undefined;
-    const { memory, n } = decodePlace(place);
-    return this.#state.version(memory, n);
+    return uid === null ? undefined : versionOfId(this.#state, uid);
   }
 
   #timeOf(seq: number): Micros | null {
     if (!Number.isSafeInteger(seq) || seq < 1 || seq > this.#state.counters.seq) return null;
-    const stored = this.#state.get(journalKey(seq));
-    return stored === undefined ? null : decodeJournalEntry(stored).at;
+    return this.#state.journalEntry(seq)?.at ?? null;
   }
 
   /** The newest entry up to a time. All entries of a transaction have one time, and every later one a later time. */
@@ -71,8 +66,9 @@ export class Past {
     return memoriesAt(this.#state, path);
   }
 
-  version(memory: Uid, n: number): VersionRecord | undefined {
-    return this.#state.version(memory, n);
+  /** Undefined when there is none, or it was folded into another. */
+  version(memory: Uid, n: number): Promise<VersionRecord | undefined> {
+    return findVersion(this.#state, memory, n);
   }
 
   /** Number of the last directory that was at a name (bytes) of a directory, or null. */

@@ -18,13 +18,13 @@ export const SEQ_AT = 21;
 
 /** The version with this id. @throws MemfsError `not_found` */
 export function versionById(state: StoreState, id: string): VersionRecord {
-  const version = bisect(state, parseId("memver", id));
+  const version = versionOfId(state, parseId("memver", id));
   if (version === undefined) throw new MemfsError("not_found", `no version ${id} in this store`);
   return version;
 }
 
-/** Ids of versions ascend with the journal (`version-ids.ts`); entries that make none have a time at least. */
-function bisect(state: StoreState, id: Uid): VersionRecord | undefined {
+/** Undefined when there is none. Ids of versions ascend with the journal (`version-ids.ts`); entries that make none have a time at least. */
+export function versionOfId(state: StoreState, id: Uid): VersionRecord | undefined {
   const time = id.slice(0, timeOf(0).length);
   let low = 1;
   let high = state.counters.seq + 1;
