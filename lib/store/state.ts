@@ -14,7 +14,7 @@ import type { Counters } from "./counters.ts";
 import { decodeEntry, type EntryRecord } from "./entry-record.ts";
 import { decodeMemory, type MemoryRecord } from "./memory-record.ts";
 import { decodeNode, type NodeRecord, xattrBytes } from "./node-record.ts";
-import { nextMillisecond, VersionIds } from "./version-ids.ts";
+import { timeOf, VersionIds } from "./version-ids.ts";
 import { type VersionRecord, versionOf } from "./version-record.ts";
 import { hmac } from "./seal.ts";
 import type { Actor } from "./types.ts";
@@ -59,11 +59,10 @@ export class StoreState implements ContentSource {
     this.space = options.space;
     this.clock = options.clock;
     this.ids = options.ids;
-    const { counters } = options;
-    this.counters = { ...counters, lastAt: nextMillisecond(counters.lastAt) - 1 };
+    this.counters = options.counters;
     this.#tagKeys = options.tagKeys;
     this.listings = new Listings(options.space);
-    this.versionIds = new VersionIds(options.ids);
+    this.versionIds = new VersionIds(options.ids, (time) => this.#newestVersion(time));
   }
 
   get(key: Key): Buffer | undefined {
@@ -142,6 +141,16 @@ export class StoreState implements ContentSource {
   versionAt(seq: number): VersionRecord | undefined {
     const entry = this.journalEntry(seq);
     return entry === undefined ? undefined : versionOf(entry);
+  }
+
+  /** Id of the newest version when it was made in that millisecond, else empty. */
+  #newestVersion(time: string): Uid {
+    for (let { seq } = this.counters; seq > 0; seq--) {
+      const entry = this.journalEntry(seq);
+      if (entry === undefined || timeOf(entry.at) !== time) break;
+      if (entry.version !== null) return entry.version.id;
+    }
+    return "";
   }
 
   /** True when lists show the version: it was not folded into another. */

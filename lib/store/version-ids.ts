@@ -16,18 +16,16 @@ export function timeOf(at: Micros): string {
   return u48(Math.floor(at / 1000));
 }
 
-/** A time above this one whose millisecond no id has yet, whatever was made before the store was opened. */
-export function nextMillisecond(at: Micros): Micros {
-  return (Math.floor(at / 1000) + 1) * 1000;
-}
-
 /** Makes the ids of one store's versions. */
 export class VersionIds {
   readonly #ids: IdSource;
-  #last: Uid = "";
+  readonly #stored: (time: string) => Uid;
+  #last: Uid | null = null;
 
-  constructor(ids: IdSource) {
+  /** @param stored the newest id of the store that has this time, made before it was opened; empty when none has */
+  constructor(ids: IdSource, stored: (time: string) => Uid) {
     this.#ids = ids;
+    this.#stored = stored;
   }
 
   /** An id with the time of its journal entry, above all ids of the store before it. */
@@ -35,8 +33,8 @@ export class VersionIds {
     const time = timeOf(at);
     const random = this.#ids.uid().slice(TIME_BYTES);
     // In the same millisecond four of the random bytes count on from the id before. They start below 2^31, so they last.
-    const same = this.#last.startsWith(time);
-    const count = same ? countOf(this.#last) + 1 : countOf(time + random) >>> 1;
+    this.#last ??= this.#stored(time);
+    const count = this.#last.startsWith(time) ? countOf(this.#last) + 1 : countOf(time + random) >>> 1;
     this.#last = time + u32(count) + random.slice(COUNT_BYTES);
     return this.#last;
   }
