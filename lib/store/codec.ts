@@ -29,8 +29,14 @@ export class Writer {
     return this;
   }
 
-  /** An integer from 0 to 2^53 − 1, seven bits a byte, low bits first. */
+  /**
+   * An integer from 0 to 2^53 − 1, seven bits a byte, low bits first.
+   * @throws MemfsError `internal` for any other: what cannot be read again must not be written
+   */
   varint(value: number): this {
+    if (!(value >= 0 && value <= Number.MAX_SAFE_INTEGER)) {
+      throw new MemfsError("internal", `${value} cannot be stored as an integer`);
+    }
     this.#reserve(8);
     let rest = value;
     while (rest >= MAX_INT32) {

@@ -19,6 +19,16 @@ export interface Timestamp {
   readonly nsec: number;
 }
 
+/** Seconds of the years 0 to 9999, which is what RFC 3339 can say. */
+const FIRST_SECOND = -62_167_219_200;
+const LAST_SECOND = 253_402_300_799;
+
+/** The nearest time that can be stored and shown: anybody may ask for any 64 bits of seconds. */
+export function storableTime(time: Timestamp): Timestamp {
+  if (time.sec < FIRST_SECOND) return { sec: FIRST_SECOND, nsec: 0 };
+  return time.sec > LAST_SECOND ? { sec: LAST_SECOND, nsec: 0 } : time;
+}
+
 /** A record that a transaction is changing. */
 export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 

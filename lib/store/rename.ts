@@ -85,6 +85,11 @@ function settleMemories(
     if (tx.counters.seq === before) tx.journal("entry.renamed", { memory: own }, { path: pathOf(tx, from) });
   } else if (own === null || node.content === null) {
     deleteMemory(tx, successor, node);
+  } else if (node.names.length > 1) {
+    // The file lives on at its other names, and with it its own memory.
+    deleteMemory(tx, successor, node);
+    node.memory = own;
+    moveMemory(tx, own, node);
   } else {
     if (folds) foldMemory(tx, own);
     else deleteMemory(tx, own, node);

@@ -1,7 +1,7 @@
 /** Operations on open files: open, read, write, and the requests at which a draft is committed. */
 
 import { MemfsError } from "../errors.ts";
-import { isDirectory } from "../store/mode.ts";
+import { isDirectory, isFile } from "../store/mode.ts";
 import type { NodeRecord } from "../store/node-record.ts";
 import { commitDraft, draftOf } from "./commits.ts";
 import { dropPrivileges } from "./privileges.ts";
@@ -31,7 +31,7 @@ export class Files {
     if (killPrivileges) dropPrivileges(view, caller, number);
     view.live.settleElsewhere(view, number);
     const node = view.node(number);
-    if (isDirectory(node.mode)) throw new MemfsError("is_directory", "is a directory");
+    requireFile(node);
     if (node.memory !== null) view.live.store.noteOpened(node.memory, view.identity.sessionId);
     if ((flags & O_TRUNC) !== 0) this.#truncate(node, 0);
     else this.#serve(node);
@@ -69,7 +69,7 @@ export class Files {
   write(caller: Caller, number: number, { handle, offset, data, flags }: WriteRequest): number {
     const view = this.#view;
     view.requireWritable(caller, "write", number);
-    const author = view.handles.file(handle);
+    const author = view.handles.writer(handle, number);
     const node = view.node(number);
     const now = view.drafts.get(number)?.size ?? node.size;
     const appends = (flags.open & O_APPEND) !== 0 && !flags.writeback;
@@ -89,12 +89,15 @@ export class Files {
   setSize(caller: Caller, number: number, { size, handle }: { size: number; handle: HandleRef | null }): void {
     const view = this.#view;
     const node = view.node(number);
+    requireFile(node);
+    // Whoever cannot write will not close the file as a writer: that is a truncation by path.
+    const open = handle === null ? null : view.handles.file(handle, number);
     const now = view.drafts.get(number)?.size ?? node.size;
     checkSize(view.live.store, { stored: node.size, now, after: size });
     this.#truncate(node, size);
     const draft = view.drafts.get(number);
     if (draft !== undefined) draft.written = true;
-    if (handle === null) commitDraft(view, number, { caller });
+    if (open === null || !isWritable(open.flags)) commitDraft(view, number, { caller });
   }
 
   #truncate(node: NodeRecord, size: number): void {
@@ -112,7 +115,7 @@ export class Files {
    */
   flush(caller: Caller, number: number, ref: HandleRef): void {
     const view = this.#view;
-    const handle = view.handles.file(ref);
+    const handle = view.handles.file(ref, number);
     const draft = view.drafts.get(number);
     if (draft === undefined || !isWritable(handle.flags)) return;
     if (draft.written && this.#isOpener(caller, handle)) {
@@ -130,19 +133,28 @@ export class Files {
   /** The last reference is gone: nothing is lost when the commit fails, the draft is tried again. */
   release(caller: Caller, number: number, ref: HandleRef): void {
     const view = this.#view;
-    const handle = view.handles.file(ref);
+    const handle = view.handles.file(ref, number);
     view.handles.close(handle);
     try {
-      const draft = isWritable(handle.flags) ? view.drafts.get(number) : undefined;
-      if (draft !== undefined && (draft.written || !view.hasWriter(number)))
-        commitDraft(view, number, { caller, handle });
+      const draft = view.drafts.get(number);
+      const writer = isWritable(handle.flags);
+      // A file can be created by an open for reading: its draft has no other end than this one.
+      if (draft !== undefined && ((writer && draft.written) || !view.hasWriter(number)))
+        commitDraft(view, number, { caller, handle: writer ? handle : (draft.author ?? handle) });
     } finally {
       view.released(number);
     }
   }
 
   async fsync(caller: Caller, number: number, ref: HandleRef): Promise<void> {
-    commitDraft(this.#view, number, { caller, handle: this.#view.handles.file(ref) });
+    commitDraft(this.#view, number, { caller, handle: this.#view.handles.file(ref, number) });
     await this.#view.live.store.sync();
   }
+}
+
+/** @throws MemfsError `is_directory`, `invalid_argument` */
+function requireFile(node: NodeRecord): void {
+  if (isFile(node.mode)) return;
+  if (isDirectory(node.mode)) throw new MemfsError("is_directory", "is a directory");
+  throw new MemfsError("invalid_argument", "not a regular file");
 }

@@ -70,10 +70,18 @@ export class Handles {
     return opened;
   }
 
-  /** @throws MemfsError `bad_handle` */
-  file(ref: HandleRef): FileHandle {
+  /** The open file `ref`, which must be of `node`. @throws MemfsError `bad_handle` */
+  file(ref: HandleRef, node: number): FileHandle {
     const handle = this.#find(ref);
     if (handle.kind !== "file") throw new MemfsError("bad_handle", "the handle is of a directory");
+    if (handle.node !== node) throw new MemfsError("bad_handle", "the handle is of another file");
+    return handle;
+  }
+
+  /** As {@link file}, open for writing. @throws MemfsError `bad_handle` */
+  writer(ref: HandleRef, node: number): FileHandle {
+    const handle = this.file(ref, node);
+    if (!isWritable(handle.flags)) throw new MemfsError("bad_handle", "the file is not open for writing");
     return handle;
   }
 

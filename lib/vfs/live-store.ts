@@ -29,6 +29,8 @@ export interface LiveView {
   readonly waiting: ReadonlySet<number>;
   /** True while the kernel or a handle refers to the node. */
   refersTo(node: number): boolean;
+  /** The node is gone for good: nothing more is to be remembered of it. */
+  gone(node: number): void;
 }
 
 export interface LiveStoreOptions {
@@ -108,6 +110,7 @@ export class LiveStore implements DraftSource {
   /** A view stopped referring to a node without names: it is dropped once nobody does. */
   unreferenced(node: number): void {
     for (const view of this.#views) if (view.refersTo(node)) return;
+    for (const view of this.#views) view.gone(node);
     this.#orphans.delete(node);
     this.#unreferenced.add(node);
     if (this.#unreferenced.size >= REAP_BATCH) this.reap();

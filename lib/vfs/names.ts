@@ -9,8 +9,10 @@ import {
   S_IFBLK,
   S_IFCHR,
   S_IFDIR,
+  S_IFIFO,
   S_IFLNK,
   S_IFREG,
+  S_IFSOCK,
   typeOf,
 } from "../store/mode.ts";
 import type { NodeName, NodeRecord } from "../store/node-record.ts";
@@ -24,6 +26,10 @@ import { checkCount } from "./limits.ts";
 import type { View } from "./view.ts";
 
 const RENAME_NOREPLACE = 1;
+/** PATH_MAX without its NUL. */
+const TARGET_MAX = 4095;
+/** What a node can be made as. */
+const TYPES: readonly number[] = [S_IFREG, S_IFDIR, S_IFLNK, S_IFIFO, S_IFSOCK];
 
 /** What a new name is to stand for. */
 export interface Making {
@@ -70,6 +76,7 @@ export class Names {
     view.requireWritable(caller, "create", at.parent);
     const type = typeOf(mode);
     if (type === S_IFCHR || type === S_IFBLK) throw new MemfsError("not_permitted", "no device files here");
+    if (!TYPES.includes(type)) throw new MemfsError("invalid_argument", "the mode is of no type of file");
     if (type === S_IFREG) checkCount(view.live.store);
     const { uid, gid } = view.identity;
     // No spreads here: each would give the object a shape of its own, at some microseconds a request.
@@ -78,6 +85,8 @@ export class Names {
   }
 
   symlink(caller: Caller, at: NodeName, target: string): NodeEntry {
+    if (target === "") throw new MemfsError("not_found", "a symbolic link needs a target");
+    if (target.length > TARGET_MAX) throw new MemfsError("name_too_long", "the target is longer than 4095 bytes");
     return this.make(caller, { at, mode: S_IFLNK | 0o777, target });
   }
 
@@ -125,6 +134,7 @@ export class Names {
   link(caller: Caller, number: number, at: NodeName): NodeEntry {
     const view = this.#view;
     view.requireWritable(caller, "link", at.parent);
+    view.node(number);
     return view.entry(view.live.store.update(view.cause(caller), (tx) => link(tx, number, at)));
   }
 
@@ -146,6 +156,7 @@ export class Names {
   rename(caller: Caller, { from, to }: Move, flags: number): Answer<void> {
     const view = this.#view;
     view.requireWritable(caller, "rename", from.parent);
+    view.node(to.parent);
     if ((flags & ~RENAME_NOREPLACE) !== 0)
       throw new MemfsError("invalid_argument", "the rename flags are not supported");
     const source = view.live.store.entry(from.parent, from.name);

@@ -30,6 +30,11 @@ export class Seen {
     this.#listings.delete(directory);
   }
 
+  /** Every node this mount knows something of, by number. */
+  [Symbol.iterator](): IterableIterator<[number, SeenNode]> {
+    return this.#nodes.entries();
+  }
+
   get(node: number): SeenNode | undefined {
     return this.#nodes.get(node);
   }

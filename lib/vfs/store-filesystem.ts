@@ -6,6 +6,7 @@ import { toBytes } from "../store/names.ts";
 import { ROOT_NODE } from "../store/tree.ts";
 import { MemfsError } from "../errors.ts";
 import type { NodeRecord } from "../store/node-record.ts";
+import { storableTime, type Timestamp } from "../store/record.ts";
 import { settleDraft } from "./commits.ts";
 import { Directories } from "./directories.ts";
 import { Files } from "./files.ts";
@@ -57,8 +58,8 @@ export class StoreFilesystem {
   #setMetadata(caller: Caller, number: number, changes: AttributeChanges): void {
     const { view } = this;
     const now = view.now();
-    const atime = changes.atime === "now" ? now : changes.atime;
-    const mtime = changes.mtime === "now" ? now : changes.mtime;
+    const atime = timeOf(changes.atime, now);
+    const mtime = timeOf(changes.mtime, now);
     const permissions = changes.mode === undefined ? undefined : changes.mode & PERMISSIONS;
     if (atime === undefined && mtime === undefined && permissions === undefined) return;
     const attributes = {
@@ -112,4 +113,10 @@ export class StoreFilesystem {
     this.view.live.detach(this.view);
     this.view.live.reap();
   }
+}
+
+/** The time that a change asks for; undefined when it leaves that time alone. */
+function timeOf(asked: Timestamp | "now" | undefined, now: Timestamp): Timestamp | undefined {
+  if (asked === undefined) return undefined;
+  return asked === "now" ? now : storableTime(asked);
 }

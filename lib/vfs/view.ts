@@ -141,13 +141,13 @@ export class View implements LiveView {
   }
 
   /**
-   * The one door for changes. A refusal is journalled.
-   * @throws MemfsError `read_only`, `archived`
+   * The one door for changes of a node. A refusal is journalled.
+   * @throws MemfsError `read_only`, `archived`, `stale` when there is no such node any more
    */
   requireWritable(caller: Caller, operation: string, node: number): void {
     if (this.live.store.info.archivedAt !== null)
       throw new MemfsError("archived", "the store is archived; it can be read and deleted, not changed");
-    if (this.access === "rw") return;
+    if (this.access === "rw") return void this.node(node);
     this.#refusals.refused({ operation, path: this.#pathOf(node) }, this.cause(caller));
     throw new MemfsError("read_only", "the store is mounted read-only");
   }
@@ -196,10 +196,14 @@ export class View implements LiveView {
       this.live.orphaned(number);
       return;
     }
+    this.gone(number);
+    if (node !== undefined) this.live.unreferenced(number);
+  }
+
+  gone(number: number): void {
     this.seen.drop(number);
     this.drafts.delete(number);
     this.waiting.delete(number);
     this.notes.delete(number);
-    if (node !== undefined) this.live.unreferenced(number);
   }
 }
