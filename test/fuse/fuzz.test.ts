@@ -51,7 +51,8 @@ async function replay(dir: string, steps: readonly Step[]): Promise<readonly str
 }
 
 /** What kind of failure it is: shrinking must not slip from one into another. */
-const kindOf = (problems: readonly string[]): string => (problems[0] ?? "").replaceAll(/mem_\w+|\d+/g, "N").slice(0, 60);
+const kindOf = (problems: readonly string[]): string =>
+  (problems[0] ?? "").replaceAll(/mem_\w+|\d+/g, "N").slice(0, 60);
 
 /** The steps without those that the failure does not need. */
 async function shrink(dir: string, { steps, problems }: Result): Promise<readonly Step[]> {
@@ -90,7 +91,7 @@ async function campaign(t: Test, dir: string, budget: Budget): Promise<void> {
 }
 
 t.test("any requests, whole or spoilt, on three mounts of two stores", async (t) => {
-  const budget = budgetOf(t, { seconds: 12 });
+  const budget = budgetOf(t, { seconds: 10 });
   await campaign(t, scratchDir(t), budget);
 });
 

@@ -145,7 +145,7 @@ function suite(name: string, open: Open): void {
   });
 
   t.test(`${name}: agrees with a plain map through random work`, async (t) => {
-    const seed = Number(process.env["SEED"] ?? Date.now() % 1e9);
+    const seed = Number(process.env["MEMFS_TEST_SEED"] ?? Date.now() % 1e9);
     t.comment(`seed ${seed}`);
     const random = randomFrom(seed);
     const kv = await open(t);

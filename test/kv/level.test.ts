@@ -315,7 +315,7 @@ t.test("changes reach LevelDB in the background without being asked for", async 
 });
 
 t.test("random work in several spaces, through restarts, agrees with plain maps", async (t) => {
-  const seed = Number(process.env["SEED"] ?? Date.now() % 1e9);
+  const seed = Number(process.env["MEMFS_TEST_SEED"] ?? Date.now() % 1e9);
   t.comment(`seed ${seed}`);
   const random = randomFrom(seed);
   const dir = scratchDir(t);

@@ -104,7 +104,7 @@ t.test("a file torn in its header is replaced", async (t) => {
 });
 
 t.test("flipped bits never give wrong data: at worst the last record is dropped and reported", async (t) => {
-  const seed = Number(process.env["SEED"] ?? Date.now() % 1e9);
+  const seed = Number(process.env["MEMFS_TEST_SEED"] ?? Date.now() % 1e9);
   t.comment(`seed ${seed}`);
   const random = randomFrom(seed);
   const home = await killedHome(t, 4);

@@ -15,8 +15,8 @@ async function twoMounts(t: Test): Promise<[string, string]> {
 async function closeToOpen(t: Test): Promise<void> {
   const directories = await twoMounts(t);
   const client = join(import.meta.dirname, "../fixtures/coherence-client.ts");
-  const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
-  t.comment(`SEED=${String(seed)}`);
+  const seed = Number(process.env["MEMFS_TEST_SEED"] ?? Date.now() % 1_000_000);
+  t.comment(`MEMFS_TEST_SEED=${String(seed)}`);
   const clients = [0, 1, 2].map((index) => {
     const values = [String(seed + index), "2500", `client${String(index)}`, ...directories];
     return run(process.execPath, ["--import=tsx", client, ...values]);

@@ -58,8 +58,8 @@ async function round(t: Test, home: TestHome, { mountpoint, moment }: { mountpoi
 
 t.test("killed at a random moment, again and again", async (t) => {
   if (!requireFuse(t)) return;
-  const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
-  t.comment(`SEED=${seed}`);
+  const seed = Number(process.env["MEMFS_TEST_SEED"] ?? Date.now() % 1_000_000);
+  t.comment(`MEMFS_TEST_SEED=${seed}`);
   const random = randomFrom(seed);
   const home = await testHome(t);
   const mountpoint = await home.directory("notes");

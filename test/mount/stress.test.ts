@@ -24,8 +24,8 @@ async function sound(t: Test, home: TestHome): Promise<void> {
 t.test("what one mount closed the other opens: names, sizes and contents, thousands of times", async (t) => {
   if (!requireFuse(t)) return;
   const { home, mounts } = await twoMounts(t);
-  const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
-  t.comment(`SEED=${seed}`);
+  const seed = Number(process.env["MEMFS_TEST_SEED"] ?? Date.now() % 1_000_000);
+  t.comment(`MEMFS_TEST_SEED=${seed}`);
   const client = join(import.meta.dirname, "../fixtures/coherence-client.ts");
   const clients = [0, 1, 2].map((index) =>
     run(process.execPath, ["--import=tsx", client, `${seed + index}`, "1500", `client${index}`, ...mounts]),

@@ -112,8 +112,8 @@ class Player {
 }
 
 t.test("after random changes every moment reads as it did then", async (t) => {
-  const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
-  t.comment(`SEED=${seed}`);
+  const seed = Number(process.env["MEMFS_TEST_SEED"] ?? Date.now() % 1_000_000);
+  t.comment(`MEMFS_TEST_SEED=${seed}`);
   const fixture = await storeFixture(t);
   const player = new Player(fixture.store, randomFrom(seed));
   const snapshots = new Map<number, Line[]>();

@@ -10,7 +10,7 @@ import { StoreFiles } from "../fixtures/store-files.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
-const SEED = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
+const SEED = Number(process.env["MEMFS_TEST_SEED"] ?? Date.now() % 1_000_000);
 const random = randomFrom(SEED);
 const below = (limit: number): number => Math.floor(random() * limit);
 
@@ -51,7 +51,7 @@ class Contents {
   }
 }
 
-t.comment(`SEED=${SEED}`);
+t.comment(`MEMFS_TEST_SEED=${SEED}`);
 
 t.test("content of every size is got as it was put, whole and in ranges", async (t) => {
   const edges = [INLINE_BYTES, 16 * KIB, 64 * KIB, MIB, MIB + 256 * KIB].flatMap((size) => [size - 1, size, size + 1]);

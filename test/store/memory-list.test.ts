@@ -87,8 +87,8 @@ t.test("one level deep, what is deeper is one prefix for each directory that hol
 });
 
 t.test("what is there throughout is listed once, whatever comes and goes meanwhile", async (t) => {
-  const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
-  t.comment(`SEED=${seed}`);
+  const seed = Number(process.env["MEMFS_TEST_SEED"] ?? Date.now() % 1_000_000);
+  t.comment(`MEMFS_TEST_SEED=${seed}`);
   const random = randomFrom(seed);
   const { store } = await storeFixture(t);
   const files = new StoreFiles(store);

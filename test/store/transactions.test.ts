@@ -152,8 +152,8 @@ function expected(error: unknown): void {
 }
 
 t.test("random changes leave what a toy tree holds, also after it is opened again, and a sound store", async (t) => {
-  const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
-  t.comment(`SEED=${seed}`);
+  const seed = Number(process.env["MEMFS_TEST_SEED"] ?? Date.now() % 1_000_000);
+  t.comment(`MEMFS_TEST_SEED=${seed}`);
   const random = randomFrom(seed);
   const fixture = await storeFixture(t);
   let { store } = fixture;

@@ -28,8 +28,8 @@ interface Made {
 
 /** More than 200 versions by six actors in turns of any length, with entries between them that make no version. */
 async function interleaved(t: Test): Promise<StoreFixture & { made: Made[] }> {
-  const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
-  t.comment(`SEED=${seed}`);
+  const seed = Number(process.env["MEMFS_TEST_SEED"] ?? Date.now() % 1_000_000);
+  t.comment(`MEMFS_TEST_SEED=${seed}`);
   const random = randomFrom(seed);
   const below = (limit: number): number => Math.floor(random() * limit);
   const fixture = await storeFixture(t);

@@ -63,8 +63,8 @@ async function slowly(mount: TestMount, node: NodeRef, between: (read: number) =
 }
 
 t.test("a directory that is read while entries come and go lists once what is there throughout", async (t) => {
-  const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
-  t.comment(`SEED=${seed}`);
+  const seed = Number(process.env["MEMFS_TEST_SEED"] ?? Date.now() % 1_000_000);
+  t.comment(`MEMFS_TEST_SEED=${seed}`);
   const random = randomFrom(seed);
   const { mount, other, reopen } = await mountedFixture(t);
   await mount.mkdir("/d");
