@@ -1,7 +1,7 @@
 /** Committed values that LevelDB has not taken yet, plain, by space. A `null` is a deletion. */
 import type { Batch } from "./batch.ts";
 import type { Key, Range } from "./kv.ts";
-import { Slab } from "./slab.ts";
+import { Slab } from "../slab.ts";
 
 /** What an operation costs in memory and in the log beside its key and value; bytes, roughly. */
 const OPERATION_COST = 64;

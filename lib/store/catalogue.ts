@@ -11,7 +11,9 @@ import { CATALOGUE_SPACE, type Keyring, type StoreKeys } from "./keyring.ts";
 import { rangeOf, readU48 } from "./keys.ts";
 import { u48 } from "../u48.ts";
 import { changePolicy, DEFAULT_POLICY } from "./policy.ts";
+import { RecentContents } from "./recent-contents.ts";
 import { slugFor } from "./slug.ts";
+import type { StateOptions } from "./state.ts";
 import { Store } from "./store.ts";
 import type { Actor, Policy, StoreInfo } from "./types.ts";
 import { checkDescription, checkMetadata, checkStoreName } from "./store-fields.ts";
@@ -47,6 +49,7 @@ export class Catalogue {
   readonly #space: Space;
   readonly #records = new Map<string, CatalogueRecord>();
   readonly #open = new Map<string, Promise<Store>>();
+  readonly #recent = new RecentContents();
 
   private constructor(options: CatalogueOptions) {
     this.#options = options;
@@ -219,9 +222,9 @@ export class Catalogue {
     return store;
   }
 
-  #storeOptions(space: number, keys: StoreKeys): { space: Space; tagKeys: StoreKeys; clock: Clock; ids: IdSource } {
+  #storeOptions(space: number, keys: StoreKeys): Omit<StateOptions, "counters"> {
     const { kv, clock, ids } = this.#options;
-    return { space: kv.space(space, keys.sealer), tagKeys: keys, clock, ids };
+    return { space: kv.space(space, keys.sealer), tagKeys: keys, clock, ids, recent: this.#recent };
   }
 
   /** Space ids are never used twice: the next one is stored before this one is touched. */

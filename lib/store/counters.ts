@@ -21,7 +21,7 @@ export interface Counters {
 export function encodeCounters(counters: Counters): Buffer {
   const out = begin().varint(counters.seq).fixed(counters.journalHash).varint(counters.lastAt);
   out.varint(counters.nextNode).varint(counters.memories).varint(counters.versions);
-  return out.varint(counters.liveBytes).varint(counters.historyBytes).take();
+  return out.varint(counters.liveBytes).varint(counters.historyBytes).view();
 }
 
 export function decodeCounters(bytes: Buffer): Counters {

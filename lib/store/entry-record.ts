@@ -27,7 +27,7 @@ export interface PastEntryRecord {
 }
 
 export function encodeEntry(entry: EntryRecord): Buffer {
-  return begin().varint(entry.node).varint(entry.type).bytes(entry.name).take();
+  return begin().varint(entry.node).varint(entry.type).bytes(entry.name).view();
 }
 
 export function decodeEntry(bytes: Buffer): EntryRecord {
@@ -40,7 +40,7 @@ export function encodePastEntry(entry: PastEntryRecord): Buffer {
   writeTime(out, entry.mtime);
   out.optional(entry.memory).bytes(entry.name);
   if (typeOf(entry.mode) === S_IFLNK) out.bytes(entry.target ?? "");
-  return out.take();
+  return out.view();
 }
 
 export function decodePastEntry(bytes: Buffer): PastEntryRecord {

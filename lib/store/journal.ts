@@ -127,7 +127,7 @@ export interface NewEntry extends FixedPart {
 const fixed = new Writer();
 const loose = new Writer();
 
-/** The bytes to store and the hash that the next entry links to. */
+/** The bytes to store, valid until the next entry is encoded, and the hash that the next entry links to. */
 export function encodeJournalEntry(entry: NewEntry): { readonly bytes: Buffer; readonly hash: Hash } {
   const salted = encodeErasable(entry);
   fixed.reset().u8(FORMAT).varint(entry.seq).varint(entry.at).u8(KINDS[entry.kind]);
@@ -137,7 +137,7 @@ export function encodeJournalEntry(entry: NewEntry): { readonly bytes: Buffer; r
   else fixed.u8(1).fixed(entry.version.id).varint(entry.version.n).varint(entry.version.previous);
   fixed.fixed(entry.prev).fixed(sha256(salted));
   const hash = sha256(fixed.view());
-  return { bytes: fixed.raw(salted).take(), hash };
+  return { bytes: fixed.raw(salted).view(), hash };
 }
 
 const HAS_PATH = 1;

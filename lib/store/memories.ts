@@ -61,7 +61,10 @@ function appendContent(
   const { content, base } = commit;
   const { hash, size } = content;
   const created = memory.headN === 0;
-  if ("chunks" in content) tx.counters.historyBytes += putContent(tx, content);
+  if ("chunks" in content) {
+    tx.counters.historyBytes += putContent(tx, content);
+    rememberContent(tx, content);
+  }
   appendVersion(tx, memory, {
     kind: created ? "memory.created" : "memory.modified",
     path: memory.path,
@@ -79,6 +82,12 @@ function appendContent(
   node.size = size;
   tx.contentChanged(node.number);
   if (created) bindMemory(tx, node, memory);
+}
+
+/** Also if the transaction fails: a digest stands for its bytes whether they are stored or not. */
+function rememberContent(tx: Transaction, { hash, chunks, manifest }: FinishedContent): void {
+  const bytes = chunks[0]?.bytes;
+  if (manifest === null && bytes !== null && bytes !== undefined) tx.state.recent.put(hash, bytes);
 }
 
 function parentsOf(memory: MemoryRecord, base: Uid | null): readonly Uid[] {

@@ -52,7 +52,7 @@ export function encodeMemory(memory: MemoryRecord): Buffer {
   return out
     .u8(memory.origin === null ? 0 : 1)
     .text(memory.origin ?? "")
-    .take();
+    .view();
 }
 
 export function decodeMemory(memory: Uid, bytes: Buffer): MemoryRecord {

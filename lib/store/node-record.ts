@@ -98,7 +98,7 @@ export function encodeNode(node: NodeRecord): Buffer {
   out.bytes(node.target ?? "");
   out.varint(node.xattrs.size);
   for (const [name, value] of node.xattrs) out.bytes(name).bytes(value);
-  return out.varint(node.detachedSince).take();
+  return out.varint(node.detachedSince).view();
 }
 
 const NO_XATTRS: ReadonlyMap<string, string> = new Map();

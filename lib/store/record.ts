@@ -34,6 +34,7 @@ export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 const writer = new Writer();
 
+/** Starts writing a record, in memory that all share: the encoded record is valid until the next one is begun. */
 export function begin(): Writer {
   return writer.reset().u8(RECORD_FORMAT);
 }

@@ -16,6 +16,7 @@ import { decodeMemory, type MemoryRecord } from "./memory-record.ts";
 import { decodeNode, type NodeRecord, xattrBytes } from "./node-record.ts";
 import { timeOf, VersionIds } from "./version-ids.ts";
 import { type VersionRecord, versionOf } from "./version-record.ts";
+import type { RecentContents } from "./recent-contents.ts";
 import { hmac } from "./seal.ts";
 import type { Actor } from "./types.ts";
 
@@ -39,6 +40,8 @@ export interface StateOptions {
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly counters: Counters;
+  /** Shared with other stores: a digest means the same bytes in each. */
+  readonly recent: RecentContents;
 }
 
 export class StoreState implements ContentSource {
@@ -52,6 +55,7 @@ export class StoreState implements ContentSource {
   readonly #tagKeys: TagKeys;
   counters: Counters;
   readonly versionIds: VersionIds;
+  readonly recent: RecentContents;
   /** Who made the newest journal entry, if it was made since the store was opened. */
   lastActor: Actor | null = null;
 
@@ -60,6 +64,7 @@ export class StoreState implements ContentSource {
     this.clock = options.clock;
     this.ids = options.ids;
     this.counters = options.counters;
+    this.recent = options.recent;
     this.#tagKeys = options.tagKeys;
     this.listings = new Listings(options.space);
     this.versionIds = new VersionIds(options.ids, (time) => this.#newestVersion(time));

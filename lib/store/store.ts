@@ -1,10 +1,8 @@
 /** An open store: one key range, one journal, one tree. Everything that changes it goes through {@link Store.update}. */
 
-import type { Clock } from "../clock.ts";
 import { MemfsError } from "../errors.ts";
 import { GenerationCache } from "../generation-cache.ts";
-import { formatId, type IdSource, parseId, type Uid } from "../id.ts";
-import type { Space } from "../kv/kv.ts";
+import { formatId, parseId, type Uid } from "../id.ts";
 import { verifyJournal } from "./audit.ts";
 import { checkStore } from "./check.ts";
 import { type ByteRange, getContent, getContentRange, openContent } from "./content.ts";
@@ -23,7 +21,7 @@ import type { NodeRecord } from "./node-record.ts";
 import { Past } from "./past.ts";
 import { rollbackMemory, wouldChange } from "./rollback.ts";
 import { createSaltSource } from "./salt.ts";
-import { StoreState, type TagKeys } from "./state.ts";
+import { type StateOptions, StoreState } from "./state.ts";
 import { type Cause, type StoreChange, Transaction } from "./transaction.ts";
 import { newNode, nodeAt, ROOT_NODE } from "./tree.ts";
 import type {
@@ -48,11 +46,7 @@ import { loadSubtree, subtreeLoaded } from "./walk.ts";
 /** Told of every committed change, whoever made it. Must not throw. */
 export type StoreObserver = (change: StoreChange) => void;
 
-export interface StoreOptions {
-  readonly space: Space;
-  readonly tagKeys: TagKeys;
-  readonly clock: Clock;
-  readonly ids: IdSource;
+export interface StoreOptions extends Omit<StateOptions, "counters"> {
   /** Makes everything committed so far survive power loss. */
   readonly sync: () => Promise<void>;
   /** The catalogue's present knowledge of the store. */
@@ -186,17 +180,30 @@ export class Store {
 
   /** @throws MemfsError `damaged` */
   content(hash: Hash | null): Buffer {
-    return getContent(this.#state, hash ?? EMPTY_HASH);
+    const digest = hash ?? EMPTY_HASH;
+    const recent = this.#state.recent.get(digest);
+    if (recent !== undefined) return recent;
+    const bytes = getContent(this.#state, digest);
+    this.#state.recent.put(digest, bytes);
+    return bytes;
   }
 
   /** How the content is made up, to go on from it. @throws MemfsError `damaged` */
   openContent(hash: Hash | null): StoredContent {
+    const recent = hash === null ? undefined : this.#state.recent.get(hash);
+    if (recent !== undefined) return { chunks: null, extendable: null, read: () => recent };
     return openContent(this.#state, hash ?? EMPTY_HASH);
   }
 
   /** @throws MemfsError `damaged` */
   contentRange(hash: Hash | null, range: ByteRange): Buffer {
-    return getContentRange(this.#state, hash ?? EMPTY_HASH, range);
+    const digest = hash ?? EMPTY_HASH;
+    const recent = this.#state.recent.get(digest);
+    if (recent !== undefined) return recent.subarray(range.offset, range.offset + range.length);
+    const bytes = getContentRange(this.#state, digest, range);
+    // Fewer than asked for from the start: that is all of it.
+    if (range.offset === 0 && bytes.length < range.length) this.#state.recent.put(digest, bytes);
+    return bytes;
   }
 
   /** Drops nodes that have no names and that nothing refers to. @throws MemfsError `no_space`, `io` */
