@@ -15,6 +15,7 @@ export interface MountFlags {
   readonly allowOther?: boolean;
   readonly suid?: boolean;
   readonly dev?: boolean;
+  readonly persist?: boolean;
 }
 
 /** Adds the flags. */
@@ -35,7 +36,7 @@ export async function fromFlags(
   flags: MountFlags,
   env: NodeJS.ProcessEnv,
 ): Promise<Omit<MountRequest, "mountpoint" | "stores">> {
-  const { session, create, owner, posixOwner, allowOther, suid, dev } = flags;
+  const { session, create, owner, posixOwner, allowOther, suid, dev, persist } = flags;
   return {
     agent: flags.agent ?? (env["MEMFS_AGENT"] || loginName()),
     ...(session === undefined ? {} : { session_id: session }),
@@ -45,6 +46,7 @@ export async function fromFlags(
     ...(allowOther === undefined ? {} : { allow_other: allowOther }),
     ...(suid === undefined ? {} : { suid }),
     ...(dev === undefined ? {} : { dev }),
+    ...(persist === undefined ? {} : { persist }),
   };
 }
 

@@ -98,7 +98,8 @@ export async function realMountpoint(path: string): Promise<string> {
 }
 
 async function findInMounts(client: Client, path: string): Promise<{ store: string; path: string } | null> {
-  const found = await descend(await client.mounts(), resolve(path));
+  const mounts = (await client.mounts()).filter(({ problem }) => problem === null);
+  const found = await descend(mounts, resolve(path));
   return found === null ? null : storeIn(found.mount, found.inside);
 }
 

@@ -74,12 +74,13 @@ async function open({ home, env, log, onStopRequest }: DaemonOptions, stack: Clo
   stack.push(() => live.close());
 
   const table = new MountTable(home.mountsFile);
-  await table.clearStale(log);
+  const remembered = await table.open(log);
   const driver = createKernelDriver({ log });
   stack.push(() => driver.close());
   const user = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
   const mounts = new Mounts({ catalogue, live, driver, door: kv, table, home: home.dir, clock, ids, log, user });
   stack.push(() => mounts.close());
+  await mounts.restore(remembered);
 
   // Only now: loading the HTTP server takes longer than everything above together.
   const { listen } = await import("./http/listen.ts");

@@ -51,6 +51,20 @@ export function findStores(catalogue: Catalogue, request: StoreRequest): readonl
   });
 }
 
+/**
+ * Checks that stores which were mounted once still can be.
+ * @throws MemfsError `not_found`, `archived`
+ */
+export function requireStores(catalogue: Catalogue, stores: readonly { readonly id: string }[]): void {
+  for (const { id } of stores) {
+    const info = tryFind(catalogue, id);
+    if (info === null) throw new MemfsError("not_found", `its store ${id} was deleted; forget it with: memfs umount`);
+    if (info.archivedAt !== null) {
+      throw new MemfsError("archived", `its store ${info.name} is archived; forget it with: memfs umount`);
+    }
+  }
+}
+
 /** Makes what is missing: all of it or nothing. @throws MemfsError `invalid_argument`, `no_space` */
 export async function makeStores(
   catalogue: Catalogue,

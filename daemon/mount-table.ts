@@ -1,18 +1,22 @@
 /**
  * The file in the home that remembers where this daemon has mounts: after its death nobody else knows, and a dead
- * mount answers nothing but "Transport endpoint is not connected".
+ * mount answers nothing but "Transport endpoint is not connected". Of mounts that are to come back it has everything.
  */
 
-import { readFile } from "node:fs/promises";
+import { readFile, rename } from "node:fs/promises";
 import { writeFileAtomic } from "../lib/atomic-file.ts";
 import type { Logger } from "../lib/log.ts";
+import { isMountInfo, type MountInfo } from "./mount-info.ts";
 import { clearIfDead } from "./mountpoint.ts";
 
-/** Mountpoints on disk, in step with what is mounted. */
+/** A mountpoint to clear, or a mount to make again. */
+type Entry = string | MountInfo;
+
+/** Mounts on disk, in step with what is mounted. */
 export class MountTable {
   readonly #file: string;
   /** By the id of the mount: one may end at a mountpoint while the next begins there. */
-  readonly #mountpoints = new Map<string, string>();
+  readonly #mounts = new Map<string, MountInfo>();
   readonly #cleared = new Set<string>();
   #writing: Promise<void> = Promise.resolve();
 
@@ -20,14 +24,19 @@ export class MountTable {
     this.#file = file;
   }
 
-  /** Mountpoints that {@link clearStale} found dead or gone, without those that were mounted on again. */
+  /** Mountpoints that {@link open} found dead or gone, without those that were mounted on again. */
   get cleared(): readonly string[] {
     return [...this.#cleared];
   }
 
-  /** Clears away the mounts of a predecessor that died. Never fails: what cannot be cleared is logged. */
-  async clearStale(log: Logger): Promise<void> {
-    for (const mountpoint of await this.#read(log)) {
+  /**
+   * Clears away the mounts of a predecessor that died, and returns those that are to come back. Never fails: what cannot
+   * be cleared is logged.
+   */
+  async open(log: Logger): Promise<readonly MountInfo[]> {
+    for (const entry of await this.#read(log)) {
+      if (typeof entry !== "string") this.#mounts.set(entry.id, entry);
+      const mountpoint = typeof entry === "string" ? entry : entry.mountpoint;
       try {
         if (await clearIfDead(mountpoint, log)) this.#cleared.add(mountpoint);
       } catch (error) {
@@ -35,39 +44,47 @@ export class MountTable {
       }
     }
     await this.#write();
+    return [...this.#mounts.values()];
   }
 
   /** On disk before the kernel mounts: a crash in between leaves an entry too many, never one too few. */
-  add(id: string, mountpoint: string): Promise<void> {
-    this.#mountpoints.set(id, mountpoint);
-    this.#cleared.delete(mountpoint);
+  add(mount: MountInfo): Promise<void> {
+    this.#mounts.set(mount.id, mount);
+    this.#cleared.delete(mount.mountpoint);
     return this.#write();
   }
 
   remove(id: string): Promise<void> {
-    this.#mountpoints.delete(id);
+    this.#mounts.delete(id);
     return this.#write();
   }
 
-  async #read(log: Logger): Promise<readonly string[]> {
+  async #read(log: Logger): Promise<readonly Entry[]> {
+    let damage = "it is no table of mounts";
     try {
       const table: unknown = JSON.parse(await readFile(this.#file, "utf8"));
-      if (Array.isArray(table) && table.every((entry) => typeof entry === "string")) return table;
-      log.warn("the mount table is damaged and is written anew", { file: this.#file });
+      if (Array.isArray(table) && table.every(isEntry)) return table;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") {
-        log.warn("the mount table cannot be read and is written anew", { file: this.#file, error: String(error) });
-      }
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+      damage = String(error);
     }
+    // Kept for whoever wants to know which mounts were to come back.
+    await rename(this.#file, `${this.#file}.damaged`).catch(() => undefined);
+    log.error("the mount table is damaged and begins anew", { file: this.#file, damage });
     return [];
   }
 
   /** One write at a time, each with what holds when its turn comes. */
   #write(): Promise<void> {
-    const next = this.#writing.then(() =>
-      writeFileAtomic(this.#file, `${JSON.stringify([...new Set(this.#mountpoints.values())])}\n`),
-    );
+    const next = this.#writing.then(() => {
+      const entries = [...this.#mounts.values()].map((mount): Entry => (mount.persist ? mount : mount.mountpoint));
+      return writeFileAtomic(this.#file, `${JSON.stringify([...new Set(entries)])}\n`);
+    });
     this.#writing = next.catch(() => undefined);
     return next;
   }
+}
+
+function isEntry(value: unknown): value is Entry {
+  return typeof value === "string" || isMountInfo(value);
 }

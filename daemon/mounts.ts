@@ -9,48 +9,33 @@ import type { Actor } from "../lib/store/types.ts";
 import type { LiveStores } from "../lib/vfs/live-stores.ts";
 import { Mount, type MountOptions } from "../lib/vfs/mount.ts";
 import type { Attachment, Driver } from "./fuse/driver.ts";
-import { checksModes, grantRights, type MountRights, type Owner, type RightsRequest } from "./mount-rights.ts";
-import { type Access, findStores, makeStores, type StoreRequest } from "./mount-stores.ts";
+import { checksModes, grantRights, type Owner, type RightsRequest } from "./mount-rights.ts";
+import type { ListedMount, MountInfo } from "./mount-info.ts";
+import { findStores, makeStores, requireStores, type StoreRequest } from "./mount-stores.ts";
 import type { MountTable } from "./mount-table.ts";
 import { prepareMountpoint } from "./mountpoint.ts";
-import { usersOf } from "./users.ts";
-
-/** Processes named when a mount is busy. */
-const NAMED_USERS = 5;
+import { describeUsers } from "./users.ts";
 
 /** What to mount. */
 export interface AttachRequest extends StoreRequest, RightsRequest {
   readonly mountpoint: string;
   readonly agent: string;
   readonly sessionId: string | null;
+  /** The next daemon of the home mounts it again. */
+  readonly persist: boolean;
   /** Who asks; the actor behind stores that are made. */
   readonly actor: Actor;
 }
 
-/** A store in a mount. */
-export interface MountedStore {
-  readonly id: string;
-  readonly access: Access;
-  /** Its directory below the mountpoint; null when the mountpoint is the store. */
-  readonly directory: string | null;
-}
-
-/** A mount as others see it. */
-export interface MountInfo extends MountRights {
-  readonly id: string;
-  readonly mountpoint: string;
-  readonly agent: string;
-  readonly sessionId: string;
-  readonly driver: string;
-  /** Microseconds since the epoch. */
-  readonly createdAt: number;
-  readonly stores: readonly MountedStore[];
-}
+/** Why a mount is not there that was to stay. */
+const TAKEN_AWAY = "somebody has unmounted it; bring it back with: memfs daemon restart";
 
 interface Mounted {
   readonly info: MountInfo;
   readonly attachment: Attachment;
   readonly filesystem: Mount;
+  /** Somebody has asked memfs to unmount it, so it is not to come back. */
+  leaving: boolean;
   /** Set when the mount is over: everybody who notices waits for the same clearing up. */
   forgetting: Promise<void> | null;
 }
@@ -74,6 +59,8 @@ export interface MountsOptions {
 export class Mounts {
   readonly #options: MountsOptions;
   readonly #mounted = new Map<string, Mounted>();
+  /** Those that are to come back and could not, or were taken away by others. */
+  readonly #absent = new Map<string, ListedMount>();
   /** Tells the handles of this daemon from those of one before it. */
   readonly #generation: number;
   #turn: Promise<unknown> = Promise.resolve();
@@ -84,14 +71,10 @@ export class Mounts {
     this.#generation = randomPart(options.ids).readUInt32BE(0) >>> 2;
   }
 
-  /** Oldest first. */
-  list(): readonly MountInfo[] {
-    return [...this.#mounted.values()].map(({ info }) => info);
-  }
-
-  /** @throws MemfsError `not_found` */
-  get(id: string): MountInfo {
-    return this.#find(id).info;
+  /** Oldest first; also those that should be there and are not. */
+  list(): readonly ListedMount[] {
+    const mounted = [...this.#mounted.values()].map(({ info }): ListedMount => ({ ...info, problem: null }));
+    return [...this.#absent.values(), ...mounted].sort((a, b) => a.createdAt - b.createdAt);
   }
 
   /** Mountpoints that a daemon before this one left dead, and that were free of it when this one started. */
@@ -108,12 +91,17 @@ export class Mounts {
     return this.#inTurn(() => this.#attach(request));
   }
 
+  /** Mounts again what a daemon before this one had and was to keep. What cannot be is logged, listed and kept. */
+  async restore(mounts: readonly MountInfo[]): Promise<void> {
+    for (const info of mounts) await this.#inTurn(() => this.#restore(info));
+  }
+
   /**
-   * Unmounts. `force` takes the mount away under its users, after their drafts are committed.
+   * Unmounts, and forgets one that was to come back. `force` takes the mount away under its users, after their drafts are committed.
    * @throws MemfsError `not_found`; `mountpoint_busy` naming the processes
    */
   detach(id: string, options: { readonly force: boolean }): Promise<void> {
-    return this.#inTurn(() => this.#detach(this.#find(id), options.force));
+    return this.#inTurn(() => (this.#absent.has(id) ? this.#forgetAbsent(id) : this.#detach(this.#find(id), options)));
   }
 
   /**
@@ -139,7 +127,8 @@ export class Mounts {
   }
 
   #refuseMounted(storeId: string): void {
-    const mount = this.list().find(({ stores }) => stores.some(({ id }) => id === storeId));
+    const mounts = [...this.#mounted.values()].map(({ info }) => info);
+    const mount = mounts.find(({ stores }) => stores.some(({ id }) => id === storeId));
     if (mount === undefined) return;
     const { name } = this.#options.catalogue.find(storeId);
     const { mountpoint: place } = mount;
@@ -164,8 +153,8 @@ export class Mounts {
     checkIdentity(request);
     const rights = grantRights(request, user);
     const wanted = findStores(this.#options.catalogue, request);
-    const mounted = this.list().map(({ mountpoint: at }) => at);
-    const mountpoint = await prepareMountpoint(request.mountpoint, { home: this.#options.home, mounted, log });
+    const mountpoint = await this.#prepare(request.mountpoint);
+    this.#refuseKept(mountpoint);
     const { stores, undo } = await makeStores(this.#options.catalogue, wanted, request.actor);
     const info: MountInfo = Object.freeze({
       ...rights,
@@ -175,26 +164,63 @@ export class Mounts {
       sessionId: request.sessionId ?? formatId("sesn", ids.uid()),
       driver: driver.name,
       createdAt: clock.now(),
+      persist: request.persist,
       stores: stores.map(({ id, slug, access }) => ({ id, access, directory: stores.length === 1 ? null : slug })),
     });
     try {
-      await table.add(info.id, mountpoint);
-      const mount = await this.#mount(info, `memfs:${stores.map(({ slug }) => slug).join(",")}`);
-      this.#mounted.set(info.id, mount);
-      // Also when somebody unmounts by hand, or the connection is aborted.
-      void mount.attachment.ended.then(() => this.#forget(mount));
+      await this.#serve(info);
     } catch (error) {
       await table.remove(info.id);
       await undo();
       throw error;
     }
-    await this.#journal("mount.attached", info);
     log.info("mounted", { mountpoint, id: info.id, stores: stores.length, session: info.sessionId });
     return info;
   }
 
-  async #mount(info: MountInfo, source: string): Promise<Mounted> {
-    const { live, driver, ids, door } = this.#options;
+  async #restore(info: MountInfo): Promise<void> {
+    const { catalogue, log } = this.#options;
+    const { id, mountpoint } = info;
+    try {
+      requireStores(catalogue, info.stores);
+      const real = await this.#prepare(mountpoint);
+      if (real !== mountpoint) throw new MemfsError("mountpoint_unusable", `${mountpoint} leads to ${real} now`);
+      grantRights(info, this.#options.user);
+      await this.#serve(info);
+      log.info("mounted again", { mountpoint, id, session: info.sessionId });
+    } catch (error) {
+      const problem = error instanceof MemfsError ? error.message : "an unexpected error; see the log of the daemon";
+      this.#absent.set(id, { ...info, problem });
+      log.warn("a mount could not be restored", { mountpoint, id, error: problem });
+      if (!(error instanceof MemfsError)) log.error("restoring failed", { id, error: String((error as Error).stack) });
+    }
+  }
+
+  #prepare(mountpoint: string): Promise<string> {
+    const { home, log } = this.#options;
+    const mounted = [...this.#mounted.values()].map(({ info }) => info.mountpoint);
+    return prepareMountpoint(mountpoint, { home, mounted, log });
+  }
+
+  #refuseKept(mountpoint: string): void {
+    const kept = [...this.#absent.values()].find((mount) => mount.mountpoint === mountpoint);
+    if (kept === undefined) return;
+    const advice = `bring it back with memfs daemon restart, or forget it with: memfs umount ${mountpoint}`;
+    throw new MemfsError("mountpoint_busy", `${mountpoint} is kept for a mount that is not there; ${advice}`);
+  }
+
+  /** In the table first: the next daemon must know of it whatever happens to this one. */
+  async #serve(info: MountInfo): Promise<void> {
+    await this.#options.table.add(info);
+    const mount = await this.#mount(info);
+    this.#mounted.set(info.id, mount);
+    // Also when somebody unmounts by hand, or the connection is aborted.
+    void mount.attachment.ended.then(() => this.#forget(mount));
+    await this.#journal("mount.attached", info);
+  }
+
+  async #mount(info: MountInfo): Promise<Mounted> {
+    const { catalogue, live, driver, ids, door } = this.#options;
     const { agent, sessionId, owner, posixOwner, allowOther, suid, dev } = info;
     const identity = {
       ...{ agent, sessionId, uid: owner.uid, gid: owner.gid, posixOwner, generation: this.#generation },
@@ -206,7 +232,7 @@ export class Mounts {
     let filesystem: Mount | undefined;
     const attachment = await driver.attach({
       mountpoint: info.mountpoint,
-      source,
+      source: `memfs:${info.stores.map(({ id }) => catalogue.find(id).slug).join(",")}`,
       // A kernel that refused by itself would keep refusals from the journal; the filesystem says EROFS as well.
       readOnly: false,
       ...{ allowOther, suid, dev },
@@ -217,17 +243,21 @@ export class Mounts {
     });
     if (filesystem === undefined)
       throw new MemfsError("internal", "the driver attached without a filesystem; report it");
-    return { info, attachment, filesystem, forgetting: null };
+    return { info, attachment, filesystem, leaving: false, forgetting: null };
   }
 
-  async #detach(mounted: Mounted, force: boolean): Promise<void> {
+  async #detach(mounted: Mounted, { force }: { readonly force: boolean }): Promise<void> {
     const { info, attachment } = mounted;
     if (force) this.#commitDrafts(mounted);
+    mounted.leaving = true;
     try {
       await attachment.detach({ lazy: force });
     } catch (error) {
+      mounted.leaving = false;
       if (!(error instanceof MemfsError) || error.code !== "mountpoint_busy") throw error;
-      throw new MemfsError("mountpoint_busy", await busyMessage(info.mountpoint), { cause: error });
+      const who = await describeUsers(info.mountpoint);
+      const message = `${info.mountpoint} is used by ${who}; close that, or use --force`;
+      throw new MemfsError("mountpoint_busy", message, { cause: error });
     }
     // A lazy detach is over for whoever asked, although the kernel lets go only when the last file is closed.
     await this.#forget(mounted);
@@ -252,19 +282,32 @@ export class Mounts {
 
   /** Never rejects. */
   #forget(mounted: Mounted): Promise<void> {
-    mounted.forgetting ??= this.#forgetOnce(mounted.info);
+    mounted.forgetting ??= this.#forgetOnce(mounted);
     return mounted.forgetting;
   }
 
-  async #forgetOnce(info: MountInfo): Promise<void> {
-    const { table, log } = this.#options;
+  async #forgetOnce({ info, leaving }: Mounted): Promise<void> {
+    const { log } = this.#options;
     await this.#journal("mount.detached", info);
-    await table.remove(info.id).catch((error: unknown) => {
-      log.warn("the mount table could not be written", { error: String(error) });
-    });
+    // What somebody else unmounts may be a host that shuts down: that must not undo a wish.
+    if (!info.persist || leaving) await this.#strike(info.id);
+    else if (!this.#closed) this.#absent.set(info.id, { ...info, problem: TAKEN_AWAY });
     // Last, so that whoever closes finds it and waits.
     this.#mounted.delete(info.id);
     log.info("unmounted", { mountpoint: info.mountpoint, id: info.id });
+  }
+
+  async #forgetAbsent(id: string): Promise<void> {
+    this.#absent.delete(id);
+    await this.#strike(id);
+  }
+
+  /** Takes a mount out of the table. Never rejects. */
+  #strike(id: string): Promise<void> {
+    const { table, log } = this.#options;
+    return table.remove(id).catch((error: unknown) => {
+      log.warn("the mount table could not be written", { error: String(error) });
+    });
   }
 
   async #journal(kind: "mount.attached" | "mount.detached", info: MountInfo): Promise<void> {
@@ -309,12 +352,4 @@ function checkIdentity({ agent, sessionId }: AttachRequest): void {
       );
     }
   }
-}
-
-async function busyMessage(mountpoint: string): Promise<string> {
-  const users = await usersOf(mountpoint);
-  const named = users.slice(0, NAMED_USERS).map(({ pid, program, holds }) => `${program} (pid ${pid}, ${holds})`);
-  if (users.length > NAMED_USERS) named.push(`${users.length - NAMED_USERS} more`);
-  const who = named.length === 0 ? "a process that cannot be seen from here" : named.join(", ");
-  return `${mountpoint} is used by ${who}; close that, or use --force`;
 }

@@ -42,3 +42,14 @@ function target(link: string): Promise<string> {
 export async function programOf(pid: number): Promise<string> {
   return (await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "")).trimEnd();
 }
+
+/** Processes that are named; the rest is counted. */
+const NAMED_USERS = 5;
+
+/** Who uses a mount, in words. */
+export async function describeUsers(mountpoint: string): Promise<string> {
+  const users = await usersOf(mountpoint);
+  const named = users.slice(0, NAMED_USERS).map(({ pid, program, holds }) => `${program} (pid ${pid}, ${holds})`);
+  if (users.length > NAMED_USERS) named.push(`${users.length - NAMED_USERS} more`);
+  return named.length === 0 ? "a process that cannot be seen from here" : named.join(", ");
+}

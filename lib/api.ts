@@ -175,6 +175,10 @@ export interface Mount {
   /** Set-user-id bits and devices count. */
   readonly suid: boolean;
   readonly dev: boolean;
+  /** The next daemon of the home mounts it again. */
+  readonly persist: boolean;
+  /** Why it is not there at the moment, though it should be; null when it is. */
+  readonly problem: string | null;
   readonly driver: string;
   readonly created_at: string;
   readonly stores: readonly MountedStore[];
@@ -207,6 +211,8 @@ export interface MountRequest {
   /** Root's daemon only. */
   readonly suid?: boolean;
   readonly dev?: boolean;
+  /** Mounts it again after a restart or crash of the daemon. */
+  readonly persist?: boolean;
 }
 
 export interface DaemonStatus {
@@ -221,6 +227,8 @@ export interface DaemonStatus {
   readonly mounts: number;
   /** Where a daemon that died had mounts, which this one cleared away at its start. */
   readonly cleared_mountpoints: readonly string[];
+  /** Where mounts should be that could not be restored, or were taken away. */
+  readonly absent_mountpoints: readonly string[];
   readonly stores: number;
 }
 

@@ -33,9 +33,9 @@ if (!(await step("build", ["npm", "run", "--silent", "build"]))) fail("the build
 const directory = requestedDirectory();
 if (memfs(["daemon", "start"]).code !== 0) fail("the daemon did not start; see above", 69);
 
-/** @type {{ mountpoint: string }[]} */
+/** @type {{ mountpoint: string, problem: string | null }[]} */
 const mounts = JSON.parse(memfs(["mounts", "--json"]).stdout);
-if (mounts.some(({ mountpoint }) => mountpoint === directory)) {
+if (mounts.some(({ mountpoint, problem }) => mountpoint === directory && problem === null)) {
   console.log(`Already mounted at ${directory}.`);
 } else {
   const type = mountedType(directory);

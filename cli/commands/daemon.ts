@@ -125,10 +125,14 @@ function showStatus(status: DaemonStatus, flags: Flags): void {
     ["pid", String(status.pid)],
     ["version", status.version],
     ["home", status.home],
-    ["mounts", String(status.mounts)],
+    ["mounts", mounts(status)],
     ["stores", String(status.stores)],
     ["uptime", `${status.uptime_seconds} s`],
   ]);
+}
+
+function mounts({ mounts, absent_mountpoints: absent }: DaemonStatus): string {
+  return absent.length === 0 ? String(mounts) : `${mounts}, and ${absent.length} not there; see: memfs mounts`;
 }
 
 async function runInForeground(context: Context, flags: Flags): Promise<number> {

@@ -20,7 +20,8 @@ export function register(program: Command, context: Context): void {
     .command("mount")
     .description("mount stores on a directory; prints the session id")
     .argument("<spec...>", "STORE, STORE:ro or STORE:rw; then the directory")
-    .usage("[options] <spec...> <directory>");
+    .usage("[options] <spec...> <directory>")
+    .option("--persist", "mount it again after a restart or crash of the daemon, until memfs umount");
   common(mountFlags(command), EXAMPLES).action((words: string[], flags: Flags) => mount(context, words, flags));
 }
 

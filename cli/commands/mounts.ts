@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import type { Mount } from "../../lib/api.ts";
 import { common } from "../command.ts";
 import type { Context } from "../context.ts";
-import { json, printable, table } from "../output.ts";
+import { json, paint, printable, table } from "../output.ts";
 
 export function register(program: Command, context: Context): void {
   const command = program.command("mounts").description("what is mounted where, newest first");
@@ -14,9 +14,17 @@ export function register(program: Command, context: Context): void {
 async function mounts(context: Context, flags: { readonly json?: boolean }): Promise<void> {
   const list = await context.ask((client) => client.mounts());
   if (flags.json === true) return json(list);
-  table(
-    list.map((mount) => [printable(mount.mountpoint), stores(mount), printable(`${mount.agent}/${mount.session_id}`)]),
-  );
+  table(list.map((mount) => [printable(mount.mountpoint), stores(mount), author(mount), state(mount)].filter(Boolean)));
+}
+
+function author({ agent, session_id: session }: Mount): string {
+  return printable(`${agent}/${session}`);
+}
+
+/** What is worth saying beyond that it is mounted. */
+function state({ persist, problem }: Mount): string {
+  if (problem !== null) return paint("red", `not mounted: ${printable(problem)}`);
+  return persist ? "persistent" : "";
 }
 
 function stores(mount: Mount): string {

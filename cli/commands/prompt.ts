@@ -21,7 +21,7 @@ export function register(program: Command, context: Context): void {
 async function prompt(context: Context, directory: string, flags: { readonly json?: boolean }): Promise<void> {
   const mountpoint = await realMountpoint(directory);
   const mount = await context.ask(async (client) =>
-    (await client.mounts()).find((candidate) => candidate.mountpoint === mountpoint),
+    (await client.mounts()).find((candidate) => candidate.mountpoint === mountpoint && candidate.problem === null),
   );
   if (mount === undefined) {
     throw new MemfsError("not_found", `nothing of memfs is mounted at ${mountpoint}; see: memfs mounts`);

@@ -5,7 +5,7 @@ import type * as api from "../../lib/api.ts";
 import { wirePath } from "../../lib/path.ts";
 import type * as store from "../../lib/store/types.ts";
 import { formatTime } from "../../lib/time.ts";
-import type { MountInfo } from "../mounts.ts";
+import type { ListedMount } from "../mount-info.ts";
 
 export function wireStore(info: store.StoreInfo): api.MemoryStore {
   return {
@@ -137,8 +137,8 @@ function wireContent(content: Buffer | null): api.Content {
   return { content: null, content_base64: content.toString("base64") };
 }
 
-/** `describe` tells what the catalogue knows of a store now. */
-export function wireMount(mount: MountInfo, describe: (id: string) => store.StoreInfo): api.Mount {
+/** `describe` tells what the catalogue knows of a store now; null when it is gone. */
+export function wireMount(mount: ListedMount, describe: (id: string) => store.StoreInfo | null): api.Mount {
   return {
     type: "mount",
     id: mount.id,
@@ -150,10 +150,12 @@ export function wireMount(mount: MountInfo, describe: (id: string) => store.Stor
     allow_other: mount.allowOther,
     suid: mount.suid,
     dev: mount.dev,
+    persist: mount.persist,
+    problem: mount.problem,
     driver: mount.driver,
     created_at: formatTime(mount.createdAt),
     stores: mount.stores.map(({ id, access, directory }) => {
-      const { name, description } = describe(id);
+      const { name, description } = describe(id) ?? { name: directory ?? id, description: "" };
       return { memory_store_id: id, name, description, access, directory };
     }),
   };

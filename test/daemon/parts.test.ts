@@ -4,6 +4,7 @@ import { join } from "node:path";
 import t, { type Test } from "tap";
 import { ClosingStack } from "../../daemon/closing.ts";
 import { createLogger, RotatingFile } from "../../daemon/log-file.ts";
+import type { MountInfo } from "../../daemon/mount-info.ts";
 import { MountTable } from "../../daemon/mount-table.ts";
 import { isMemfs, liesWithin, parseMountinfo } from "../../lib/mountinfo.ts";
 import { usersOf } from "../../daemon/users.ts";
@@ -105,13 +106,38 @@ t.test("the users of a directory are found by what they hold", async (t) => {
   t.match(users, [{ pid: process.pid, program: /^node/, holds: "open file" }]);
 });
 
+/** Mounts with the ids 0, 1, 2 … */
+function mountsAt(...mountpoints: readonly string[]): MountInfo[] {
+  const rights = { owner: { uid: 0, gid: 0 }, posixOwner: false, allowOther: true, suid: false, dev: false };
+  const rest = { agent: "scout", sessionId: "s-1", driver: "kernel", createdAt: 1, persist: false };
+  const stores = [{ id: "memstore_1", access: "rw", directory: null }] as const;
+  return mountpoints.map((mountpoint, id) => ({ ...rights, ...rest, id: String(id), mountpoint, stores }));
+}
+
 t.test("the mount table survives damage and lists what is mounted", async (t) => {
   const file = join(await directory(t), "mounts.json");
   await writeFile(file, "{broken");
   const table = new MountTable(file);
-  await table.clearStale(silentLog);
+  t.strictSame(await table.open(silentLog), []);
   t.equal(await readFile(file, "utf8"), "[]\n");
-  await Promise.all([table.add("1", "/a"), table.add("2", "/b"), table.add("3", "/b"), table.remove("1")]);
-  await table.remove("2");
+  t.equal(await readFile(`${file}.damaged`, "utf8"), "{broken", "what was there is kept");
+  await Promise.all([...mountsAt("/a", "/b", "/b").map((mount) => table.add(mount)), table.remove("0")]);
+  await table.remove("1");
   t.equal(await readFile(file, "utf8"), '["/b"]\n', "also when one mount ends where the next has begun");
+
+  const [kept] = mountsAt("/a");
+  if (kept === undefined) throw new Error("no mount");
+  await table.add({ ...kept, persist: true });
+  const next = new MountTable(file);
+  t.strictSame(await next.open(silentLog), [{ ...kept, persist: true }], "what is to come back is all there");
+  t.strictSame([...next.cleared].sort(), ["/a", "/b"]);
+  for (const damaged of [
+    { ...kept, stores: [] },
+    { ...kept, owner: { uid: -1, gid: 0 } },
+    { ...kept, agent: 1 },
+    null,
+  ]) {
+    await writeFile(file, JSON.stringify(["/x", damaged]));
+    t.strictSame(await new MountTable(file).open(silentLog), [], JSON.stringify(damaged));
+  }
 });

@@ -16,6 +16,7 @@ export function daemonRoutes(api: Api, services: Services): void {
   const { catalogue, mounts, home, clock, startedAt } = services;
 
   function status(): DaemonStatus {
+    const absent = mounts.list().filter(({ problem }) => problem !== null);
     return {
       type: "daemon",
       pid: process.pid,
@@ -24,8 +25,9 @@ export function daemonRoutes(api: Api, services: Services): void {
       home,
       started_at: formatTime(startedAt),
       uptime_seconds: Math.max(0, Math.floor((clock.now() - startedAt) / 1e6)),
-      mounts: mounts.list().length,
+      mounts: mounts.list().length - absent.length,
       cleared_mountpoints: mounts.cleared,
+      absent_mountpoints: absent.map(({ mountpoint }) => mountpoint),
       stores: catalogue.list().length,
     };
   }

@@ -29,28 +29,30 @@ const mountBody = Type.Object({
   allow_other: flag,
   suid: flag,
   dev: flag,
+  persist: flag,
 });
 
 const mountParams = Type.Object({ mount: Type.String({ minLength: 1 }) });
 const detachQuery = Type.Object({ force: Type.Optional(Type.Boolean()) });
 
 export function mountRoutes(api: Api, { mounts, catalogue }: Services): void {
-  const describe = (id: string) => catalogue.find(id);
+  const known = () => new Map(catalogue.list().map((store) => [store.id, store]));
 
   api.get("/v1/mounts", { schema: { querystring: Type.Object(listQuery) } }, async ({ query }) => {
     const { data, next_page } = pageOf(mounts.list(), query);
-    return { data: data.map((mount) => wireMount(mount, describe)), next_page };
+    const stores = known();
+    return { data: data.map((mount) => wireMount(mount, (id) => stores.get(id) ?? null)), next_page };
   });
 
   api.post("/v1/mounts", { schema: { body: mountBody } }, async (request) => {
     const { mountpoint, stores, agent, session_id: sessionId = null, create = false } = request.body;
     const { owner = null, posix_owner: posixOwner = false, allow_other: allowOther = false } = request.body;
-    const { suid = false, dev = false } = request.body;
+    const { suid = false, dev = false, persist = false } = request.body;
     const mount = await mounts.attach({
       ...{ mountpoint, stores, agent, sessionId, create, actor: actorOf(request) },
-      ...{ owner, posixOwner, allowOther, suid, dev },
+      ...{ owner, posixOwner, allowOther, suid, dev, persist },
     });
-    return wireMount(mount, describe);
+    return wireMount({ ...mount, problem: null }, (id) => catalogue.find(id));
   });
 
   const one = { params: mountParams, querystring: detachQuery };

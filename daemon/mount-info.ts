@@ -1,0 +1,69 @@
+/** A mount as others see it, and as the home remembers it. */
+
+import type { Access } from "./mount-stores.ts";
+import type { MountRights } from "./mount-rights.ts";
+
+/** A store in a mount. */
+export interface MountedStore {
+  readonly id: string;
+  readonly access: Access;
+  /** Its directory below the mountpoint; null when the mountpoint is the store. */
+  readonly directory: string | null;
+}
+
+/** What a mount is, from its beginning to its end. */
+export interface MountInfo extends MountRights {
+  readonly id: string;
+  readonly mountpoint: string;
+  readonly agent: string;
+  readonly sessionId: string;
+  readonly driver: string;
+  /** Microseconds since the epoch. */
+  readonly createdAt: number;
+  readonly stores: readonly MountedStore[];
+  /** The next daemon of the home mounts it again. */
+  readonly persist: boolean;
+}
+
+/** A mount, and why it is not there at the moment; null when it is. */
+export interface ListedMount extends MountInfo {
+  readonly problem: string | null;
+}
+
+type Check = (value: unknown) => boolean;
+
+const isText: Check = (value) => typeof value === "string" && value !== "";
+const isFlag: Check = (value) => typeof value === "boolean";
+const isCount: Check = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
+
+const OWNER: Readonly<Record<string, Check>> = { uid: isCount, gid: isCount };
+const STORE: Readonly<Record<string, Check>> = {
+  id: isText,
+  access: (value) => value === "ro" || value === "rw",
+  directory: (value) => value === null || isText(value),
+};
+const FIELDS: Readonly<Record<keyof MountInfo, Check>> = {
+  id: isText,
+  mountpoint: isText,
+  agent: isText,
+  sessionId: isText,
+  driver: isText,
+  createdAt: isCount,
+  stores: (value) => Array.isArray(value) && value.length > 0 && value.every((store) => has(store, STORE)),
+  persist: isFlag,
+  owner: (value) => has(value, OWNER),
+  posixOwner: isFlag,
+  allowOther: isFlag,
+  suid: isFlag,
+  dev: isFlag,
+};
+
+/** Whether a value read from the home is a whole mount. */
+export function isMountInfo(value: unknown): value is MountInfo {
+  return has(value, FIELDS);
+}
+
+function has(value: unknown, fields: Readonly<Record<string, Check>>): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return Object.entries(fields).every(([name, check]) => check((value as Record<string, unknown>)[name]));
+}
