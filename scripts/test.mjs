@@ -44,6 +44,7 @@ await installDebian([
   { command: "fusermount3", package: "fuse3" },
   { command: "getfattr", package: "attr" },
   { command: "rsync", package: "rsync" },
+  { command: "python3", package: "python3" },
 ]);
 
 const checks = [await step("build", ["npm", "run", "--silent", "build"])];
