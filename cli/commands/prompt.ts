@@ -42,7 +42,8 @@ function paragraph(mount: Mount): string {
 Look there before you start, and write down what will help later; what you save outlives this session. Others may work
 on the same files: read a file again before you change it. Every saved change is kept as a version in your name, so
 nothing is lost by editing or deleting. To look at history: \`memfs log ${place}/FILE\` lists the versions of a file,
-\`memfs show ${place}/FILE@N\` shows version N, \`memfs rollback ${place}/FILE --to N\` brings its content back.`;
+\`memfs show ${place}/FILE@N\` shows version N, \`memfs rollback ${place}/FILE --to N\` brings its content back. Without
+that command, ${one ? place : `${place}/STORE`}/.memfs/README says where the past is as files.`;
 }
 
 function describe({ name, description, access }: MountedStore): string {

@@ -3,12 +3,12 @@
 import { type Uid, tryParseId } from "../id.ts";
 import { AtView } from "./at.ts";
 import { decodePastEntry } from "./entry-record.ts";
-import { rangeOf } from "./keys.ts";
+import { rangeOf, readU48 } from "./keys.ts";
 import { isDirectory } from "./mode.ts";
 import type { StoreState } from "./state.ts";
 import type { Micros } from "./types.ts";
 import { u48 } from "../u48.ts";
-import { findVersion, memoriesAt, versionOfId } from "./versions.ts";
+import { findVersion, memoriesAt, SEQ_AT, versionOfId } from "./versions.ts";
 import type { VersionRecord } from "./version-record.ts";
 
 /** A moment as a person names it. */
@@ -19,6 +19,11 @@ export class Past {
 
   constructor(state: StoreState) {
     this.#state = state;
+  }
+
+  /** Time of the newest journal entry. */
+  get newestAt(): Micros {
+    return this.#state.counters.lastAt;
   }
 
   /** The store after the journal entry `seq`, as {@link seqOf} gives it. */
@@ -69,6 +74,16 @@ export class Past {
   /** Undefined when there is none, or it was folded into another. */
   version(memory: Uid, n: number): Promise<VersionRecord | undefined> {
     return findVersion(this.#state, memory, n);
+  }
+
+  /** The listed versions of a memory, the oldest first. */
+  async *versionsOf(memory: Uid): AsyncGenerator<VersionRecord> {
+    for await (const page of this.#state.space.scan(rangeOf("v", memory))) {
+      for (const { key } of page) {
+        const version = this.#state.versionAt(readU48(key, SEQ_AT));
+        if (version !== undefined) yield version;
+      }
+    }
   }
 
   /** Number of the last directory that was at a name (bytes) of a directory, or null. */

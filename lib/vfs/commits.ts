@@ -73,5 +73,6 @@ export function settleDraft(view: View, number: number): void {
       node: number,
       error: String(error),
     });
+    view.failures.add(view.live.clock.now(), { operation: "commit", path: view.pathOf(number), error });
   }
 }

@@ -28,6 +28,12 @@ export interface NodeRef {
   readonly number: number;
 }
 
+/**
+ * Numbers from here on are of nodes that are made up as they are asked for, and that change unannounced: the kernel must
+ * not keep their names or attributes. Stored nodes never get there.
+ */
+export const FIRST_VOLATILE_NODE = 2 ** 47;
+
 /** Attributes of a node as one mount sees them. Times are whole seconds and nanoseconds (0 to 999,999,999). */
 export interface Attributes {
   /** `st_mode`: type and permission bits. */
@@ -71,7 +77,7 @@ export interface OpenedHandle {
   readonly fhLow: number;
   /** FOPEN_KEEP_CACHE: the pages the kernel holds are still right. */
   readonly keepCache: boolean;
-  /** FOPEN_DIRECT_IO: reads and writes of this handle bypass the page cache. */
+  /** FOPEN_DIRECT_IO: reads and writes of this handle bypass the page cache. Of a directory: its listing is not kept. */
   readonly directIo: boolean;
 }
 
@@ -83,7 +89,7 @@ export interface HandleRef {
 
 /** Receives directory entries. `add` returns false when the reply is full: that entry was not taken. */
 export interface DirectorySink {
-  /** True for READDIRPLUS: `attributes` must be given, and each entry taken (but `.` and `..`) counts as a lookup. */
+  /** True for READDIRPLUS: each entry taken with `attributes` (but `.` and `..`) counts as a lookup. */
   readonly plus: boolean;
   /** `cookie` is the offset at which the next READDIR continues after this entry. */
   add(name: Buffer, cookie: number, node: NodeRef, mode: number, attributes: Attributes | null): boolean;
@@ -107,6 +113,14 @@ export interface WriteFlags {
   readonly writeback: boolean;
   /** Clear suid and sgid as {@link AttributeChanges.killPrivileges} does. */
   readonly killPrivileges?: boolean;
+}
+
+/** A request that was answered with an error. */
+export interface FailedRequest {
+  /** What was asked for, in lower case: `write`. */
+  readonly operation: string;
+  /** The name in the directory, for an operation on a name. */
+  readonly name: Buffer | null;
 }
 
 /** A mounted view of one or more stores. Flags and modes are Linux values; names are raw bytes. */
@@ -174,6 +188,8 @@ export interface Filesystem {
   listxattr(caller: Caller, node: NodeRef): Answer<Buffer>;
   removexattr(caller: Caller, node: NodeRef, name: Buffer): Answer<void>;
   statfs(caller: Caller, node: NodeRef): Answer<FilesystemStatistics>;
+  /** The driver answers a request about `node` with an error. `request` is called at once or never. Never throws. */
+  failed(node: NodeRef, error: unknown, request: () => FailedRequest): void;
   /** True while requests should wait at the door (storage is behind); then {@link relieved} resolves when not. */
   readonly pressed: boolean;
   relieved(): Promise<void>;

@@ -3,21 +3,25 @@
 import { MemfsError } from "../errors.ts";
 import { fromBytes } from "../store/names.ts";
 import type { NodeName } from "../store/node-record.ts";
-import type {
-  Answer,
-  AttributeChanges,
-  Attributes,
-  Caller,
-  DirectorySink,
-  Filesystem,
-  FilesystemStatistics,
-  HandleRef,
-  Invalidator,
-  NodeEntry,
-  NodeRef,
-  OpenedHandle,
-  WriteFlags,
+import {
+  type Answer,
+  type AttributeChanges,
+  type Attributes,
+  type Caller,
+  type DirectorySink,
+  type FailedRequest,
+  type Filesystem,
+  type FilesystemStatistics,
+  FIRST_VOLATILE_NODE,
+  type HandleRef,
+  type Invalidator,
+  type NodeEntry,
+  type NodeRef,
+  type OpenedHandle,
+  type WriteFlags,
 } from "./filesystem.ts";
+import { isTelling } from "./failures.ts";
+import { isHidden, NO_ATTRIBUTES, refuseHidden } from "./hidden/hidden.ts";
 import type { LiveStore } from "./live-store.ts";
 import { StoreFilesystem } from "./store-filesystem.ts";
 import { StoresDirectory } from "./stores-directory.ts";
@@ -78,7 +82,12 @@ export class Mount implements Filesystem {
   }
 
   lookup(_caller: Caller, parent: NodeRef, name: Buffer): Answer<NodeEntry | null> {
-    if (!this.#isDirectory(parent)) return this.#of(parent).names.lookup(at(parent, name));
+    if (parent.number >= FIRST_VOLATILE_NODE) return this.#of(parent).hidden.lookup(parent.number, name);
+    if (!this.#isDirectory(parent)) {
+      const store = this.#of(parent);
+      const found = store.names.lookup(at(parent, name));
+      return found === null && isHidden(parent, name) ? store.hidden.root() : found;
+    }
     const slot = this.#directory?.find(name) ?? null;
     if (slot === null) return null;
     const { view, root } = this.#root(slot);
@@ -86,10 +95,13 @@ export class Mount implements Filesystem {
   }
 
   forget(node: NodeRef, count: number): void {
-    this.#stores.get(node.slot)?.forget(node.number, count);
+    const store = this.#stores.get(node.slot);
+    if (node.number >= FIRST_VOLATILE_NODE) store?.hidden.forget(node.number, count);
+    else store?.forget(node.number, count);
   }
 
   getattr(_caller: Caller, node: NodeRef): Answer<Attributes> {
+    if (node.number >= FIRST_VOLATILE_NODE) return this.#of(node).hidden.getattr(node.number);
     return this.#isDirectory(node) ? this.#rootAttributes() : this.#of(node).getattr(node.number);
   }
 
@@ -98,32 +110,33 @@ export class Mount implements Filesystem {
   }
 
   readlink(_caller: Caller, node: NodeRef): Answer<Buffer> {
+    if (node.number >= FIRST_VOLATILE_NODE) return this.#of(node).hidden.readlink(node.number);
     return this.#of(node).readlink(node.number);
   }
 
   symlink(caller: Caller, parent: NodeRef, name: Buffer, target: Buffer): Answer<NodeEntry> {
-    return this.#writable(parent).names.symlink(caller, at(parent, name), fromBytes(target));
+    return this.#directoryOf(parent, name).names.symlink(caller, at(parent, name), fromBytes(target));
   }
 
   mknod(caller: Caller, parent: NodeRef, name: Buffer, mode: number, rdev: number): Answer<NodeEntry> {
-    return this.#writable(parent).names.mknod(caller, { at: at(parent, name), mode, rdev });
+    return this.#directoryOf(parent, name).names.mknod(caller, { at: at(parent, name), mode, rdev });
   }
 
   mkdir(caller: Caller, parent: NodeRef, name: Buffer, mode: number): Answer<NodeEntry> {
-    return this.#writable(parent).names.mkdir(caller, at(parent, name), mode);
+    return this.#directoryOf(parent, name).names.mkdir(caller, at(parent, name), mode);
   }
 
   unlink(caller: Caller, parent: NodeRef, name: Buffer): Answer<void> {
-    this.#writable(parent).names.unlink(caller, at(parent, name));
+    this.#directoryOf(parent, name).names.unlink(caller, at(parent, name));
   }
 
   rmdir(caller: Caller, parent: NodeRef, name: Buffer): Answer<void> {
-    this.#writable(parent).names.rmdir(caller, at(parent, name));
+    this.#directoryOf(parent, name).names.rmdir(caller, at(parent, name));
   }
 
   rename(caller: Caller, from: Named, to: Named, flags: number): Answer<void> {
-    const store = this.#writable(from.parent);
-    if (this.#writable(to.parent) !== store)
+    const store = this.#directoryOf(from.parent, from.name);
+    if (this.#directoryOf(to.parent, to.name) !== store)
       throw new MemfsError("cross_device", "the two names are in different stores");
     const move = {
       from: at(from.parent, from.name),
@@ -133,12 +146,13 @@ export class Mount implements Filesystem {
   }
 
   link(caller: Caller, node: NodeRef, parent: NodeRef, name: Buffer): Answer<NodeEntry> {
-    const store = this.#writable(parent);
-    if (this.#of(node) !== store) throw new MemfsError("cross_device", "the file is in another store");
+    const store = this.#directoryOf(parent, name);
+    if (this.#writable(node) !== store) throw new MemfsError("cross_device", "the file is in another store");
     return store.names.link(caller, node.number, at(parent, name));
   }
 
   open(caller: Caller, node: NodeRef, flags: number, killPrivileges = false): Answer<OpenedHandle> {
+    if (node.number >= FIRST_VOLATILE_NODE) return this.#of(node).hidden.open(node.number, flags);
     return this.#of(node).files.open(caller, node.number, flags, killPrivileges);
   }
 
@@ -150,10 +164,16 @@ export class Mount implements Filesystem {
     mode: number,
     killPrivileges = false,
   ): Answer<{ entry: NodeEntry; opened: OpenedHandle }> {
-    return this.#writable(parent).names.create(caller, { at: at(parent, name), mode }, { flags, killPrivileges });
+    return this.#directoryOf(parent, name).names.create(
+      caller,
+      { at: at(parent, name), mode },
+      { flags, killPrivileges },
+    );
   }
 
-  read(_caller: Caller, node: NodeRef, _handle: HandleRef, offset: number, size: number): Answer<Buffer> {
+  read(_caller: Caller, node: NodeRef, handle: HandleRef, offset: number, size: number): Answer<Buffer> {
+    if (node.number >= FIRST_VOLATILE_NODE)
+      return this.#of(node).hidden.read(node.number, handle, { offset, length: size });
     return this.#of(node).files.read(node.number, { offset, length: size });
   }
 
@@ -165,33 +185,38 @@ export class Mount implements Filesystem {
     data: Buffer,
     flags: WriteFlags,
   ): Answer<number> {
-    return this.#of(node).files.write(caller, node.number, { handle, offset, data, flags });
+    return this.#writable(node).files.write(caller, node.number, { handle, offset, data, flags });
   }
 
   flush(caller: Caller, node: NodeRef, handle: HandleRef): Answer<void> {
-    this.#of(node).files.flush(caller, node.number, handle);
+    if (node.number < FIRST_VOLATILE_NODE) this.#of(node).files.flush(caller, node.number, handle);
   }
 
   release(caller: Caller, node: NodeRef, handle: HandleRef): Answer<void> {
-    this.#of(node).files.release(caller, node.number, handle);
+    if (node.number >= FIRST_VOLATILE_NODE) this.#of(node).hidden.release(node.number, handle);
+    else this.#of(node).files.release(caller, node.number, handle);
   }
 
   fsync(caller: Caller, node: NodeRef, handle: HandleRef): Answer<void> {
+    if (node.number >= FIRST_VOLATILE_NODE) return;
     return this.#of(node).files.fsync(caller, node.number, handle);
   }
 
   opendir(_caller: Caller, node: NodeRef): Answer<OpenedHandle> {
+    if (node.number >= FIRST_VOLATILE_NODE) return this.#of(node).hidden.opendir(node.number);
     if (this.#isDirectory(node)) return { fhHigh: 0, fhLow: 0, keepCache: true, directIo: false };
     return this.#of(node).directories.open(node.number);
   }
 
   readdir(_caller: Caller, node: NodeRef, handle: HandleRef, cookie: number, sink: DirectorySink): Answer<void> {
+    if (node.number >= FIRST_VOLATILE_NODE) return this.#of(node).hidden.readdir(node.number, handle, { cookie, sink });
     if (!this.#isDirectory(node)) return this.#of(node).directories.read(handle, cookie, sink);
     this.#directory?.fill(this.#rootAttributes(), { cookie, sink, open: (slot) => this.#root(slot) });
   }
 
   releasedir(_caller: Caller, node: NodeRef, handle: HandleRef): Answer<void> {
-    if (!this.#isDirectory(node)) this.#of(node).directories.close(handle);
+    if (node.number >= FIRST_VOLATILE_NODE) this.#of(node).hidden.release(node.number, handle);
+    else if (!this.#isDirectory(node)) this.#of(node).directories.close(handle);
   }
 
   fsyncdir(_caller: Caller, node: NodeRef): Answer<void> {
@@ -199,6 +224,7 @@ export class Mount implements Filesystem {
   }
 
   getxattr(_caller: Caller, node: NodeRef, name: Buffer): Answer<Buffer> {
+    if (node.number >= FIRST_VOLATILE_NODE) throw NO_ATTRIBUTES;
     if (this.#isDirectory(node)) throw new MemfsError("no_attribute", "the directory of stores has no attributes");
     return this.#of(node).xattrs.get(node.number, fromBytes(name));
   }
@@ -208,7 +234,8 @@ export class Mount implements Filesystem {
   }
 
   listxattr(_caller: Caller, node: NodeRef): Answer<Buffer> {
-    return this.#isDirectory(node) ? Buffer.alloc(0) : this.#of(node).xattrs.list(node.number);
+    if (this.#isDirectory(node) || node.number >= FIRST_VOLATILE_NODE) return Buffer.alloc(0);
+    return this.#of(node).xattrs.list(node.number);
   }
 
   removexattr(caller: Caller, node: NodeRef, name: Buffer): Answer<void> {
@@ -217,6 +244,10 @@ export class Mount implements Filesystem {
 
   statfs(_caller: Caller, node: NodeRef): Answer<FilesystemStatistics> {
     return (this.#isDirectory(node) ? this.#root(1).store : this.#of(node)).statfs();
+  }
+
+  failed(node: NodeRef, error: unknown, request: () => FailedRequest): void {
+    if (isTelling(error)) this.#stores.get(node.slot)?.failed(node.number, error, request());
   }
 
   /** Commits every draft, also when a store fails to. */
@@ -258,9 +289,17 @@ export class Mount implements Filesystem {
     return store;
   }
 
-  /** @throws MemfsError `read_only` in the directory of stores */
+  /** @throws MemfsError `read_only` in the directory of stores, and under `.memfs` */
   #writable(node: NodeRef): StoreFilesystem {
+    if (node.number >= FIRST_VOLATILE_NODE) refuseHidden();
     if (this.#isDirectory(node)) throw new MemfsError("read_only", "the directory of stores is read-only");
     return this.#of(node);
+  }
+
+  /** As {@link #writable}, for a name in the directory that may be changed. */
+  #directoryOf(parent: NodeRef, name: Buffer): StoreFilesystem {
+    const store = this.#writable(parent);
+    if (isHidden(parent, name)) refuseHidden();
+    return store;
   }
 }

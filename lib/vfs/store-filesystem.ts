@@ -2,7 +2,7 @@
 
 import { setAttributes } from "../store/entries.ts";
 import { PERMISSIONS } from "../store/mode.ts";
-import { toBytes } from "../store/names.ts";
+import { fromBytes, toBytes } from "../store/names.ts";
 import { ROOT_NODE } from "../store/tree.ts";
 import { MemfsError } from "../errors.ts";
 import type { NodeRecord } from "../store/node-record.ts";
@@ -10,7 +10,16 @@ import { storableTime, type Timestamp } from "../store/record.ts";
 import { settleDraft } from "./commits.ts";
 import { Directories } from "./directories.ts";
 import { Files } from "./files.ts";
-import type { AttributeChanges, Attributes, Caller, FilesystemStatistics, HandleRef } from "./filesystem.ts";
+import {
+  type AttributeChanges,
+  type Attributes,
+  type Caller,
+  type FailedRequest,
+  type FilesystemStatistics,
+  FIRST_VOLATILE_NODE,
+  type HandleRef,
+} from "./filesystem.ts";
+import { Hidden } from "./hidden/hidden.ts";
 import { Names } from "./names.ts";
 import { dropPrivileges } from "./privileges.ts";
 import { View, type ViewOptions } from "./view.ts";
@@ -24,6 +33,7 @@ export class StoreFilesystem {
   readonly names: Names;
   readonly directories: Directories;
   readonly xattrs: Xattrs;
+  readonly hidden: Hidden;
 
   constructor(options: Omit<ViewOptions, "settle">) {
     this.view = new View({ ...options, settle: (node) => settleDraft(this.view, node) });
@@ -31,6 +41,7 @@ export class StoreFilesystem {
     this.names = new Names(this.view, this.files);
     this.directories = new Directories(this.view);
     this.xattrs = new Xattrs(this.view);
+    this.hidden = new Hidden(this.view);
   }
 
   forget(number: number, count: number): void {
@@ -93,6 +104,23 @@ export class StoreFilesystem {
       filesFree: Math.max(0, maxMemories - memories),
       nameMax: 255,
     };
+  }
+
+  /** Remembers a failure of this mount that its errno does not explain. */
+  failed(number: number, error: unknown, { operation, name }: FailedRequest): void {
+    const place = this.#placeOf(number);
+    const path = name === null ? place : `${place === "/" ? "" : place}/${fromBytes(name)}`;
+    this.view.failures.add(this.view.live.clock.now(), { operation, path, error });
+  }
+
+  #placeOf(number: number): string {
+    if (number >= FIRST_VOLATILE_NODE) return this.hidden.pathOf(number);
+    try {
+      const path = this.view.pathOf(number);
+      return path === "/" && number !== ROOT_NODE ? "(removed)" : path;
+    } catch {
+      return "(unknown)";
+    }
   }
 
   root(): NodeRecord {

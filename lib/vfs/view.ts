@@ -10,6 +10,7 @@ import type { Actor, Evidence } from "../store/types.ts";
 import { linksOf, pathOf, ROOT_NODE } from "../store/tree.ts";
 import type { Draft } from "./draft.ts";
 import type { Attributes, Caller, Invalidator, NodeEntry, NodeRef } from "./filesystem.ts";
+import { Failures } from "./failures.ts";
 import { type FileHandle, Handles, isWritable } from "./handle.ts";
 import type { LiveStore, LiveView } from "./live-store.ts";
 import { RefusalJournal } from "./refusal-journal.ts";
@@ -54,6 +55,7 @@ export class View implements LiveView {
   readonly notes = new Map<number, string>();
   readonly handles: Handles;
   readonly settle: (node: number) => void;
+  readonly failures = new Failures();
   readonly #refusals: RefusalJournal;
   readonly #actor: Actor;
 
@@ -148,14 +150,14 @@ export class View implements LiveView {
     if (this.live.store.info.archivedAt !== null)
       throw new MemfsError("archived", "the store is archived; it can be read and deleted, not changed");
     if (this.access === "rw") return void this.node(node);
-    this.#refusals.refused({ operation, path: this.#pathOf(node) }, this.cause(caller));
+    this.#refusals.refused({ operation, path: printable(this.pathOf(node)) }, this.cause(caller));
     throw new MemfsError("read_only", "the store is mounted read-only");
   }
 
-  #pathOf(number: number): string {
+  /** Path of a node, of a file its oldest; `/` for one without a name. Bytes. */
+  pathOf(number: number): string {
     const name = this.live.store.node(number)?.names[0];
-    if (name === undefined) return "/";
-    return printable(pathOf({ node: (parent) => this.node(parent) }, name));
+    return name === undefined ? "/" : pathOf({ node: (parent) => this.node(parent) }, name);
   }
 
   /** The head version of a file's memory. */

@@ -116,6 +116,7 @@ t.test("a mount carries what it was given, else the caller's name and a new sess
   const prompt = await home.memfs("prompt", "a");
   t.match(prompt.stdout, new RegExp(`${home.place}/a/handbook: "handbook" \\(read-only\\)`));
   t.match(prompt.stdout, /memfs log/);
+  t.match(prompt.stdout, /a\/STORE\/\.memfs\/README/);
 });
 
 t.test("a target may be a path through a link, a relative name inside the mount, and of the past", async (t) => {

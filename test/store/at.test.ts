@@ -3,7 +3,7 @@ import t from "tap";
 import { MemfsError } from "../../lib/errors.ts";
 import { formatId } from "../../lib/id.ts";
 import type { AtView, PastNode } from "../../lib/store/at.ts";
-import { isDirectory, S_IFDIR, S_IFREG } from "../../lib/store/mode.ts";
+import { isDirectory, S_IFDIR, S_IFREG, typeOf } from "../../lib/store/mode.ts";
 import type { NodeRecord } from "../../lib/store/node-record.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { ROOT_NODE } from "../../lib/store/tree.ts";
@@ -45,7 +45,9 @@ function describe(store: Store, node: NodeRecord): string {
 async function past(store: Store, view: AtView): Promise<string[]> {
   const found: string[] = [];
   const walk = async (directory: number, path: string): Promise<void> => {
-    for await (const { name, node } of view.list(directory)) {
+    for await (const { name, type } of view.list(directory)) {
+      const node = await view.entry(directory, name);
+      if (node === null || typeOf(node.mode) !== type) throw new Error(`${name} is listed and not found`);
       found.push(`${path}/${name} ${describePast(store, node)}`);
       if (isDirectory(node.mode)) await walk(node.node, `${path}/${name}`);
     }

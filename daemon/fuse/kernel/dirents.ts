@@ -54,8 +54,7 @@ export class Dirents implements DirectorySink {
 
   /** Node id 0 tells the kernel to make no node of it, and so to count no lookup. */
   #putEntry(at: number, name: Buffer, node: NodeRef, attributes: Attributes | null): void {
-    if (isSelfOrParent(name)) return putEntry(this.#words, at, null, 0);
-    if (attributes === null) throw new Error("an entry of READDIRPLUS came without attributes");
+    if (attributes === null || isSelfOrParent(name)) return putEntry(this.#words, at, null, 0);
     putEntry(this.#words, at, { node, attributes }, this.#nameSeconds);
   }
 }

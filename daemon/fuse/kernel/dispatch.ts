@@ -88,7 +88,7 @@ export class Dispatcher {
     try {
       answer = operation.call(this.#filesystem, request, body, this.#reply);
     } catch (error) {
-      return this.#refuse(request, error);
+      return this.#refuse(request, error, () => nameIn(body, operation.nameAt));
     }
     if (answer instanceof Promise) this.#answerLater(operation, request, answer);
     else this.#answer(operation, request, answer);
@@ -123,10 +123,16 @@ export class Dispatcher {
     this.#send(length);
   }
 
-  #refuse(request: Request, error: unknown): void {
+  /** `name`: reads the name it was about, while the request is still there. */
+  #refuse(request: Request, error: unknown, name: () => Buffer | null = () => null): void {
     const errno = errnoOf(error);
     if (errno === Errno.EIO) this.#logFailure(request, error);
     this.#send(this.#reply.refuse(request, errno));
+    try {
+      this.#filesystem.failed(request.node, error, () => ({ operation: verb(request.opcode), name: name() }));
+    } catch (bug) {
+      this.#logFailure(request, bug);
+    }
   }
 
   #refuseMalformed(request: Request, body: RequestBuffer): void {
@@ -165,5 +171,19 @@ export class Dispatcher {
   #logFailure(request: Request, error: unknown): void {
     const cause = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.#log.error("a FUSE request failed", { operation: opcodeName(request.opcode), cause });
+  }
+}
+
+/** RENAME and RENAME2 are one operation to whoever reads of it. */
+function verb(opcode: number): string {
+  return opcodeName(opcode).toLowerCase().replace("rename2", "rename");
+}
+
+/** The name in a request, or null when it is about none. That it holds no name may be why it fails. */
+function nameIn(body: RequestBuffer, at: number | undefined): Buffer | null {
+  try {
+    return at === undefined ? null : body.name(at);
+  } catch {
+    return null;
   }
 }

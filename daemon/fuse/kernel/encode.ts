@@ -1,6 +1,6 @@
 /** Writing the structures that several answers share. Positions count 32-bit words. */
 
-import type { Attributes, NodeEntry, NodeRef } from "../../../lib/vfs/filesystem.ts";
+import { type Attributes, FIRST_VOLATILE_NODE, type NodeEntry, type NodeRef } from "../../../lib/vfs/filesystem.ts";
 import { ATTR_SIZE } from "./abi.ts";
 
 const TWO_32 = 2 ** 32;
@@ -10,6 +10,11 @@ const TWO_32 = 2 ** 32;
  * The kernel caps it at what its jiffies can hold.
  */
 export const FOREVER = 0x7fffffff;
+
+/** Seconds the kernel may believe the attributes of a node. */
+export function attributeSeconds(node: NodeRef): number {
+  return node.number < FIRST_VOLATILE_NODE ? FOREVER : 0;
+}
 
 /** `st_blksize`: what programs read and write at once when they ask. */
 const BLOCK_SIZE = 4096;
@@ -53,12 +58,14 @@ export function putAttributes(words: Uint32Array, at: number, node: NodeRef, att
  */
 export function putEntry(words: Uint32Array, at: number, entry: NodeEntry | null, nameSeconds: number): void {
   words.fill(0, at, at + 10);
-  put64(words, at + 4, nameSeconds);
   if (entry === null) {
+    put64(words, at + 4, nameSeconds);
     words.fill(0, at + 10, at + 10 + ATTR_SIZE / 4);
     return;
   }
+  const seconds = attributeSeconds(entry.node);
   putNode(words, at, entry.node);
-  put64(words, at + 6, FOREVER);
+  put64(words, at + 4, Math.min(nameSeconds, seconds));
+  put64(words, at + 6, seconds);
   putAttributes(words, at + 10, entry.node, entry.attributes);
 }

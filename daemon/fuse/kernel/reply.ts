@@ -17,7 +17,7 @@ import {
   OpenReply,
   OUT_HEADER_SIZE,
 } from "./abi.ts";
-import { FOREVER, put64, putAttributes, putEntry } from "./encode.ts";
+import { attributeSeconds, put64, putAttributes, putEntry } from "./encode.ts";
 import type { Request } from "./request.ts";
 
 /** Where finished answers go. */
@@ -75,7 +75,7 @@ export class ReplyWriter {
   }
 
   attributes(node: NodeRef, attributes: Attributes): void {
-    put64(this.#words, BODY, FOREVER);
+    put64(this.#words, BODY, attributeSeconds(node));
     put64(this.#words, BODY + 2, 0);
     putAttributes(this.#words, BODY + 4, node, attributes);
     this.#length = OUT_HEADER_SIZE + ATTR_OUT_SIZE;
@@ -89,7 +89,8 @@ export class ReplyWriter {
 
   /** CACHE_DIR lets the kernel fill its cache of the listing, KEEP_CACHE lets it use what is there. */
   openedDirectory(opened: OpenedHandle): void {
-    this.#putOpened(BODY, opened, OpenReply.CACHE_DIR | (opened.keepCache ? OpenReply.KEEP_CACHE : 0));
+    const flags = OpenReply.CACHE_DIR | (opened.keepCache ? OpenReply.KEEP_CACHE : 0);
+    this.#putOpened(BODY, opened, opened.directIo ? 0 : flags);
     this.#length = OUT_HEADER_SIZE + OPEN_OUT_SIZE;
   }
 

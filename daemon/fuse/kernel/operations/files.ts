@@ -27,6 +27,7 @@ export const open = operation({
 export const create = operation({
   name: "CREATE",
   bodySize: 18,
+  nameAt: 16,
   call(filesystem, request, body) {
     const kill = (body.u32(3) & OPEN_KILL_SUIDGID) !== 0;
     return filesystem.create(request, request.node, body.name(16), body.u32(0), body.u32(1) & PERMISSIONS, kill);

@@ -10,6 +10,7 @@ const RENAME_FLAGS: readonly number[] = [0, Rename.NOREPLACE, Rename.EXCHANGE];
 export const lookup = operation({
   name: "LOOKUP",
   bodySize: 2,
+  nameAt: 0,
   call: (filesystem, request, body) => filesystem.lookup(request, request.node, body.name(0)),
   encode: (reply, entry) => reply.entry(entry),
 });
@@ -17,6 +18,7 @@ export const lookup = operation({
 export const symlink = operation({
   name: "SYMLINK",
   bodySize: 3,
+  nameAt: 0,
   call(filesystem, request, body) {
     const name = body.name(0);
     return filesystem.symlink(request, request.node, name, body.text(name.length + 1));
@@ -27,6 +29,7 @@ export const symlink = operation({
 export const mknod = operation({
   name: "MKNOD",
   bodySize: 18,
+  nameAt: 16,
   call: (filesystem, request, body) => filesystem.mknod(request, request.node, body.name(16), body.u32(0), body.u32(1)),
   encode: (reply, entry) => reply.entry(entry),
 });
@@ -34,6 +37,7 @@ export const mknod = operation({
 export const mkdir = operation({
   name: "MKDIR",
   bodySize: 10,
+  nameAt: 8,
   call: (filesystem, request, body) => filesystem.mkdir(request, request.node, body.name(8), body.u32(0) & PERMISSIONS),
   encode: (reply, entry) => reply.entry(entry),
 });
@@ -41,6 +45,7 @@ export const mkdir = operation({
 export const unlink = operation({
   name: "UNLINK",
   bodySize: 2,
+  nameAt: 0,
   call: (filesystem, request, body) => filesystem.unlink(request, request.node, body.name(0)),
   encode: (reply) => reply.empty(),
 });
@@ -48,6 +53,7 @@ export const unlink = operation({
 export const rmdir = operation({
   name: "RMDIR",
   bodySize: 2,
+  nameAt: 0,
   call: (filesystem, request, body) => filesystem.rmdir(request, request.node, body.name(0)),
   encode: (reply) => reply.empty(),
 });
@@ -55,6 +61,7 @@ export const rmdir = operation({
 export const rename = operation({
   name: "RENAME",
   bodySize: 12,
+  nameAt: 8,
   call(filesystem, request, body) {
     const name = body.name(8);
     const to = { parent: body.node(0), name: body.name(8 + name.length + 1) };
@@ -66,6 +73,7 @@ export const rename = operation({
 export const rename2 = operation({
   name: "RENAME2",
   bodySize: 20,
+  nameAt: 16,
   call(filesystem, request, body) {
     const flags = body.u32(2);
     if (!RENAME_FLAGS.includes(flags)) {
@@ -81,6 +89,7 @@ export const rename2 = operation({
 export const link = operation({
   name: "LINK",
   bodySize: 10,
+  nameAt: 8,
   call: (filesystem, request, body) => filesystem.link(request, body.node(0), request.node, body.name(8)),
   encode: (reply, entry) => reply.entry(entry),
 });

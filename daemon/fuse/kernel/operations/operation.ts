@@ -10,6 +10,8 @@ export interface Operation<T> {
   readonly name: OpcodeName;
   /** Bytes that the body has at least; shorter requests are refused before {@link call}. */
   readonly bodySize: number;
+  /** Where the body holds the name that the operation is about; absent for one that is about no name. */
+  readonly nameAt?: number;
   /** Names are copied out of `body`; WRITE data is not, and only valid until the call returns. */
   call(filesystem: Filesystem, request: Request, body: RequestBuffer, reply: ReplyWriter): Answer<T>;
   encode(reply: ReplyWriter, value: T, request: Request): void;
