@@ -263,7 +263,10 @@ t.test("opcodes that are not served are refused so that the kernel remembers", a
   const whiteout = [u64(9n), u32(4, 0), text("old"), text("new")];
   t.equal(it.ask(Opcode.RENAME2, { body: whiteout }).errno, EINVAL);
   t.equal(it.ask(Opcode.RENAME2, { body: [u64(9n), u32(3, 0), text("old"), text("new")] }).errno, EINVAL);
-  t.strictSame(it.calls, []);
+  t.strictSame(
+    it.calls.filter(([method]) => method !== "failed"),
+    [],
+  );
 });
 
 t.test("FORGET gives lookups back and is never answered", async (t) => {
