@@ -26,6 +26,12 @@ const LINGER = 100_000;
 /** Milliseconds of unbroken work before timers, HTTP and the completions of the pool have their turn. */
 const SLICE = 1;
 
+/**
+ * Milliseconds for which the event loop is kept turning for an answer that waits, an fsync mostly: two wake-ups dearer
+ * than a turn are saved, of this thread by the pool and by the next request.
+ */
+const HOT = 1;
+
 /** `struct epoll_event` in 32-bit words: packed on x86-64 only, and with padding between elsewhere. */
 const EVENT_WORDS = process.arch === "x64" ? 3 : 4;
 const EVENT_DATA = process.arch === "x64" ? 1 : 2;
@@ -58,6 +64,8 @@ export class Poller {
   readonly #active = new Map<number, Channel>();
   readonly #parked = new Map<number, Channel>();
   #scheduled = false;
+  /** When the loop stops turning for answers that wait; no request came since they began to. */
+  #hotUntil = 0;
   /** The asynchronous wait in the pool, while there is one. */
   #sleep: Promise<void> | null = null;
   #closed = false;
@@ -126,8 +134,16 @@ export class Poller {
       if (performance.now() > end) break;
     }
     this.#pacing.refresh();
-    if (served > 0) this.resume();
+    if (served > 0) {
+      this.#hotUntil = performance.now() + HOT;
+      this.resume();
+    } else if (this.#isHot()) this.resume();
     else this.#handOver();
+  }
+
+  /** True while it pays to turn the event loop for an answer that will come soon. */
+  #isHot(): boolean {
+    return this.#pacing.hasOthers && this.#answersWait() && performance.now() < this.#hotUntil;
   }
 
   /** Waits for requests a moment and serves them; returns how many. */
