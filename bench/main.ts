@@ -4,16 +4,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Client, compileClient } from "./client.ts";
-import { type Machine, machine } from "./machine.ts";
-import { type Footprint, measureFootprint } from "./memory.ts";
+import { machine } from "./machine.ts";
+import { JOBS, type Job, missing, time } from "./jobs.ts";
+import { measureParallel } from "./parallel.ts";
 import { mountedType } from "./process.ts";
-import { type Cpu, ROWS, type Row, type SystemName } from "./rows.ts";
+import { type Cpu, ROWS, type Row } from "./rows.ts";
 import { bindfs } from "./systems/bindfs.ts";
 import { memfs } from "./systems/memfs.ts";
 import { native } from "./systems/native.ts";
 import { plain } from "./systems/plain.ts";
 import type { Running, System } from "./systems/system.ts";
-import { type Run, renderTable } from "./table.ts";
+import { type JobRun, printReport, type Report } from "./report.ts";
+import { measureScale } from "./scale.ts";
+import type { Run } from "./table.ts";
 import { interrupted, onTeardown, teardown } from "./teardown.ts";
 
 const USAGE = `npm run bench -- [options]
@@ -24,7 +27,9 @@ const USAGE = `npm run bench -- [options]
   --files N          files of 2 KiB (2000)
   --seed N           of the content written
   --scratch DIR      where to work, on the disk to compare with (the system's temporary directory)
-  --no-memory        leave out the daemon's memory and idle CPU
+  --jobs NAME,…      of: ${JOBS.map((job) => job.name).join(" ")}; "none" leaves them out
+  --no-parallel      leave out four processes on four mounts
+  --no-scale         leave out 100,000 memories: the daemon's memory, idle CPU, start, growth
   --json             all samples as JSON`;
 
 const OPTIONS = {
@@ -35,13 +40,12 @@ const OPTIONS = {
   files: { type: "string", default: "2000" },
   seed: { type: "string" },
   scratch: { type: "string", default: tmpdir() },
-  "no-memory": { type: "boolean", default: false },
+  jobs: { type: "string" },
+  "no-parallel": { type: "boolean", default: false },
+  "no-scale": { type: "boolean", default: false },
   json: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
 } as const;
-
-/** Above this load something else was running: the scheduler then places client and filesystem differently. */
-const IDLE_LOAD = 0.5;
 
 /** A list given by flag, or everything. */
 function chosen<T>(flag: string | undefined, all: readonly T[], name: (item: T) => string): T[] {
@@ -118,35 +122,33 @@ async function verify(contestants: readonly Contestant[], { rows, rounds, files 
   return lines;
 }
 
-interface Report {
-  readonly host: Machine;
-  readonly settings: Settings;
-  readonly systems: readonly { readonly name: SystemName; readonly title: string; readonly text: string }[];
-  readonly runs: readonly Run[];
-  readonly verified: readonly string[];
-  readonly footprint: Footprint | null;
-}
-
-function print({ host, settings, systems, runs, verified, footprint }: Report): void {
-  console.log(
-    `${host.cpu}, ${host.cpus} CPUs, ${host.memoryGiB} GiB; ${host.kernel}; Node ${host.node}; commit ${host.commit}; ${host.date}`,
-  );
-  console.log(
-    `${settings.files} files of 2 KiB, median of ${settings.rounds} interleaved rounds after a warm-up, seed ${settings.seed}`,
-  );
-  if (host.load > IDLE_LOAD) {
-    console.log(`The machine was busy before (load ${host.load}): expect other figures on an idle one`);
+/** Runs every job once per round on each system, unpinned, after a round that does not count. */
+async function measureJobs(
+  contestants: readonly Contestant[],
+  jobs: readonly Job[],
+  work: { scratch: string; rounds: number },
+): Promise<JobRun[]> {
+  const runs: JobRun[] = [];
+  const unpinned = contestants.filter(({ cpu, system }) => cpu === "any" && system.name !== "native");
+  for (const job of jobs) {
+    const reason = await missing(job);
+    if (reason !== null) {
+      process.stderr.write(`${job.label}: left out, ${reason}\n`);
+      continue;
+    }
+    await job.prepare(work.scratch);
+    for (let round = 0; round <= work.rounds; round++) {
+      for (const { system, running } of unpinned) {
+        process.stderr.write(
+          `${round === 0 ? "warm-up" : `round ${round} of ${work.rounds}`}: ${job.name} on ${system.name}\n`,
+        );
+        const directory = join(running.directory, `${job.name}${round}`);
+        const milliseconds = await time(job, { scratch: work.scratch, directory });
+        if (round > 0) runs.push({ job: job.name, system: system.name, milliseconds });
+      }
+    }
   }
-  console.log();
-  for (const { title, text } of systems) console.log(`- ${title}: ${text}`);
-  console.log(`\n${renderTable(runs, settings.rows, systems)}\n`);
-  for (const line of verified) console.log(line);
-  if (footprint === null) return;
-  const { files, rssMiB, peakMiB, idleMs, idleSeconds } = footprint;
-  console.log(
-    `Daemon after ${files} files of 2 KiB: ${rssMiB} MiB resident, at most ${peakMiB} MiB (target: under 150 MiB)`,
-  );
-  console.log(`Idle daemon: ${idleMs} ms of processor time in ${idleSeconds} s (target: none)`);
+  return runs;
 }
 
 async function bench(): Promise<void> {
@@ -170,20 +172,29 @@ async function bench(): Promise<void> {
   const contestants = await startAll(available, cpus, scratch);
   const runs = await measure(contestants, settings, client);
   const verified = await verify(contestants, settings);
-  const withMemory = !values["no-memory"] && available.includes(memfs);
-  if (withMemory) await mkdir(join(scratch, "footprint"));
-  const footprint = withMemory ? await measureFootprint(join(scratch, "footprint")) : null;
+  const jobs = values.jobs === "none" ? [] : chosen(values.jobs, JOBS, (job) => job.name);
+  const jobRuns = await measureJobs(contestants, jobs, { scratch, rounds: settings.rounds });
+  const own = async (name: string): Promise<string> => {
+    await mkdir(join(scratch, name));
+    return join(scratch, name);
+  };
+  const ours = available.includes(memfs);
+  const parallel = ours && !values["no-parallel"] ? await measureParallel(await own("parallel"), client) : null;
+  const scale = ours && !values["no-scale"] ? await measureScale(await own("scale"), client) : null;
 
   const about = described.map(({ system: { name, title }, text }) => ({ name, title, text }));
-  const report: Report = { host, settings, systems: about, runs, verified, footprint };
+  const report: Report = { host, settings, systems: about, runs, jobs, jobRuns, verified, parallel, scale };
   if (values.json) console.log(JSON.stringify(report, null, 2));
-  else print(report);
+  else printReport(report);
 }
 
 /** Never through a mount that is still there: that would delete what is mounted. */
 async function removeScratch(scratch: string): Promise<void> {
   const mounts = ["bindfs", "native", "memfs"].flatMap((name) => [`${name}-any`, `${name}-one`]);
-  const left = [...mounts, "footprint"].filter((name) => mountedType(join(scratch, name, "mount")) !== null);
+  const places = [...mounts, "parallel", "scale"].flatMap((name) =>
+    ["mount", "mount1", "mount2", "mount3"].map((mount) => join(name, mount)),
+  );
+  const left = places.filter((place) => mountedType(join(scratch, place)) !== null);
   if (left.length > 0) throw new Error(`still mounted below ${scratch}: ${left.join(", ")}`);
   await rm(scratch, { recursive: true, force: true });
 }

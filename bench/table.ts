@@ -14,7 +14,8 @@ export interface Figure {
   readonly mean: number;
 }
 
-function middle(values: readonly number[]): number {
+/** The median. */
+export function middle(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const half = sorted.length >> 1;
   const upper = sorted[half] ?? NaN;
@@ -30,8 +31,9 @@ export function figureOf(runs: readonly Run[], cell: { row: string; system: Syst
   return { median: middle(samples.map((s) => s.median)), mean: middle(samples.map((s) => s.mean)) };
 }
 
-function digits(value: number): string {
-  return value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
+/** Two decimals below ten, one below a hundred. */
+export function digits(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
 }
 
 function cell(figure: Figure | null): string {
@@ -42,9 +44,14 @@ function ratio(other: Figure | null, own: Figure | null): string {
   return other === null || own === null ? "–" : `${(other.median / own.median).toFixed(2)}×`;
 }
 
+/** A target in words; `title` is the other system's. */
+export function targetText({ atLeast }: Target, title: string): string {
+  return atLeast < 1 ? `≤ ${digits(1 / atLeast)}× ${title}'s time` : `≥ ${atLeast}× ${title}`;
+}
+
 /** Whether a target is met: by the median and, so that rare slow operations count, by the mean. */
-function verdict(target: Target, other: Figure | null, own: Figure | null): string {
-  const text = `≥ ${target.atLeast}× ${target.versus === "native" ? "fuse-native" : target.versus}`;
+function verdict(target: Target, title: string, { other, own }: { other: Figure | null; own: Figure | null }): string {
+  const text = targetText(target, title);
   if (other === null || own === null) return `${text}: not measured`;
   const median = other.median / own.median >= target.atLeast;
   const mean = other.mean / own.mean >= target.atLeast;
@@ -68,6 +75,7 @@ export function renderTable(
   const lines = [head, head.map((_, i) => (i < 2 || i === head.length - 1 ? "---" : "--:"))];
   for (const cpu of ["any", "one"] as const) {
     if (!runs.some((run) => run.cpu === cpu)) continue;
+    const titleOf = (name: SystemName): string => systems.find((system) => system.name === name)?.title ?? name;
     for (const { name, label, targets } of rows) {
       const figure = (system: SystemName): Figure | null => figureOf(runs, { row: name, system, cpu });
       const own = figure("memfs");
@@ -79,7 +87,7 @@ export function renderTable(
         ratio(figure("native"), own),
         targets
           .filter((target) => target.cpu === cpu)
-          .map((target) => verdict(target, figure(target.versus), own))
+          .map((target) => verdict(target, titleOf(target.versus), { other: figure(target.versus), own }))
           .join("; "),
       ]);
     }
