@@ -82,6 +82,11 @@ export class Mounts {
     return this.#options.table.cleared;
   }
 
+  /** See {@link Driver.protocol}. */
+  get protocol(): string | null {
+    return this.#options.driver.protocol;
+  }
+
   /**
    * Mounts; when it throws, nothing was mounted and no store was made.
    * @throws MemfsError `invalid_argument`, `not_found`, `ambiguous`, `archived`, `not_permitted`, `access_denied`, the `mountpoint_*`

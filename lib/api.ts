@@ -227,6 +227,8 @@ export interface DaemonStatus {
   readonly mounts: number;
   /** Where a daemon that died had mounts, which this one cleared away at its start. */
   readonly cleared_mountpoints: readonly string[];
+  /** Version of the FUSE protocol agreed with the kernel; null before the first mount. */
+  readonly fuse_protocol: string | null;
   /** Where mounts should be that could not be restored, or were taken away. */
   readonly absent_mountpoints: readonly string[];
   readonly stores: number;

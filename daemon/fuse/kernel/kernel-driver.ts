@@ -5,7 +5,7 @@ import { endianness } from "node:os";
 import { MemfsError } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
 import type { Attachment, AttachOptions, Driver } from "../driver.ts";
-import { MAX_TRANSFER } from "./abi.ts";
+import { MAX_TRANSFER, PROTOCOL_MAJOR } from "./abi.ts";
 import type { AttachmentShared } from "./attachment.ts";
 import { KernelAttachment } from "./attachment.ts";
 import { PageInvalidations } from "./invalidator.ts";
@@ -35,6 +35,7 @@ class KernelDriver implements Driver {
   readonly name = "kernel";
   readonly #shared: AttachmentShared;
   readonly #attachments = new Set<KernelAttachment>();
+  #protocol: string | null = null;
   #closing: Promise<void> | null = null;
 
   constructor(log: Logger) {
@@ -47,6 +48,10 @@ class KernelDriver implements Driver {
       poller: new Poller(calls, new Pacing()),
       pages: new PageInvalidations(),
     };
+  }
+
+  get protocol(): string | null {
+    return this.#protocol;
   }
 
   async attach(options: AttachOptions): Promise<Attachment> {
@@ -65,7 +70,10 @@ class KernelDriver implements Driver {
     this.#attachments.add(attachment);
     void attachment.ended.then(() => this.#attachments.delete(attachment));
     const negotiation = await attachment.negotiated;
-    if (negotiation.kind === "agreed") return attachment;
+    if (negotiation.kind === "agreed") {
+      this.#protocol = `${PROTOCOL_MAJOR}.${negotiation.agreement.minor}`;
+      return attachment;
+    }
     await attachment.destroy();
     const reason = negotiation.kind === "refused" ? negotiation.reason : "no common FUSE protocol";
     throw new MemfsError(

@@ -27,6 +27,7 @@ export function daemonRoutes(api: Api, services: Services): void {
       uptime_seconds: Math.max(0, Math.floor((clock.now() - startedAt) / 1e6)),
       mounts: mounts.list().length - absent.length,
       cleared_mountpoints: mounts.cleared,
+      fuse_protocol: mounts.protocol,
       absent_mountpoints: absent.map(({ mountpoint }) => mountpoint),
       stores: catalogue.list().length,
     };
