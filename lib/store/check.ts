@@ -2,9 +2,9 @@
 
 import { formatId, type Uid } from "../id.ts";
 import { verifyJournal } from "./audit.ts";
-import { rangeOf, readU32, readU48 } from "./keys.ts";
+import { pastEntryKey, rangeOf, readU32, readU48 } from "./keys.ts";
 import { isDirectory, isFile, S_IFDIR, typeOf } from "./mode.ts";
-import { decodeEntry, type EntryRecord } from "./entry-record.ts";
+import { decodeEntry, decodePastEntry, type EntryRecord, type PastEntryRecord } from "./entry-record.ts";
 import { decodeMemory, type MemoryRecord } from "./memory-record.ts";
 import { decodeNode, type NodeRecord } from "./node-record.ts";
 import { printable } from "./names.ts";
@@ -19,9 +19,13 @@ export async function checkStore(state: StoreState): Promise<string[]> {
   check.entriesMatchNodes();
   check.memoriesMatchNodes();
   check.countersAgree();
+  await check.pastMatchesPresent();
   const audit = await verifyJournal(state);
   return audit.problem === null ? check.problems : [...check.problems, `journal: ${audit.problem}`];
 }
+
+/** Length of the seq at the end of a past entry's key. */
+const SEQ_BYTES = 6;
 
 class Check {
   readonly problems: string[] = [];
@@ -129,6 +133,28 @@ class Check {
     let bytes = 0;
     for (const node of this.#nodes.values()) if (isFile(node.mode) && node.names.length > 0) bytes += node.size;
     this.#expect(counters.liveBytes === bytes, `counter of live bytes is ${counters.liveBytes}, there are ${bytes}`);
+  }
+
+  /** What looking back tells of now is what is there now. */
+  async pastMatchesPresent(): Promise<void> {
+    const newest = new Map<string, PastEntryRecord>();
+    for await (const page of this.#state.space.scan(rangeOf("e"))) {
+      for (const { key, value } of page) {
+        const name = key.slice(0, -SEQ_BYTES);
+        if (value.length === 0) newest.delete(name);
+        else newest.set(name, decodePastEntry(value));
+      }
+    }
+    for (const { number, memory, names } of this.#nodes.values()) {
+      for (const { parent, name } of names) {
+        const past = newest.get(pastEntryKey(parent, this.#state.tagOfName(name), 0).slice(0, -SEQ_BYTES));
+        const agrees = past === undefined ? memory === null : past.node === number && past.memory === memory;
+        this.#expect(
+          agrees,
+          `entry ${JSON.stringify(printable(name))} of node ${parent}: its past ends in something else`,
+        );
+      }
+    }
   }
 
   #expect(holds: boolean, problem: string): void {

@@ -1,13 +1,12 @@
 /** Transactions: a store does what a toy tree does, leaves no trace of what failed, and is sound after each round. */
 import t from "tap";
 import { MemfsError } from "../../lib/errors.ts";
-import type { Batch } from "../../lib/kv/batch.ts";
-import type { Kv, Sealer, Space } from "../../lib/kv/kv.ts";
-import { openMemoryKv } from "../../lib/kv/memory.ts";
 import { create, setAttributes } from "../../lib/store/entries.ts";
 import { S_IFDIR, S_IFREG } from "../../lib/store/mode.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { ROOT_NODE } from "../../lib/store/tree.ts";
+import type { Kv } from "../../lib/kv/kv.ts";
+import { FullKv } from "../fixtures/kv-full.ts";
 import { randomFrom } from "../fixtures/random.ts";
 import { spaceOf, storeFixture } from "../fixtures/store.ts";
 import { bytesOf, SCOUT, StoreFiles } from "../fixtures/store-files.ts";
@@ -171,41 +170,6 @@ t.test("random changes leave what a toy tree holds, also after it is opened agai
     player.files = new StoreFiles(store);
   }
 });
-
-/** A database that refuses commits while it is full. */
-class FullKv implements Kv {
-  readonly #kv = openMemoryKv();
-  readonly pressed = false;
-  full = false;
-
-  space(id: number, sealer: Sealer): Space {
-    const space = this.#kv.space(id, sealer);
-    const refuse = (): void => {
-      if (this.full) throw new MemfsError("no_space", "no space left");
-    };
-    return {
-      id: space.id,
-      get: (key) => space.get(key),
-      scan: (range) => space.scan(range),
-      commit: (batch: Batch, origin) => {
-        refuse();
-        space.commit(batch, origin);
-      },
-      defer: (batch: Batch) => {
-        refuse();
-        space.defer(batch);
-      },
-      destroy: () => space.destroy(),
-    };
-  }
-
-  withheld = (): readonly number[] => this.#kv.withheld();
-  discard = (id: number): void => this.#kv.discard(id);
-  sync = (): Promise<void> => this.#kv.sync();
-  drain = (): Promise<void> => this.#kv.drain();
-  relieved = (): Promise<void> => this.#kv.relieved();
-  close = (): Promise<void> => this.#kv.close();
-}
 
 /** All that a store tells about itself. */
 async function everything(store: Store): Promise<unknown> {

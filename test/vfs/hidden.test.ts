@@ -5,6 +5,7 @@ import { MemfsError } from "../../lib/errors.ts";
 import type { DirectorySink, Filesystem, NodeRef } from "../../lib/vfs/filesystem.ts";
 import { FIRST_VOLATILE_NODE } from "../../lib/vfs/filesystem.ts";
 import { parseMoment } from "../../lib/vfs/hidden/moments.ts";
+import { FullKv } from "../fixtures/kv-full.ts";
 import { liveStores, mountedFixture, O_RDONLY, O_TRUNC, O_WRONLY, TestMount } from "../fixtures/vfs.ts";
 import { OPERATOR } from "../fixtures/store.ts";
 
@@ -311,6 +312,25 @@ t.test("refusals are in errors with their reason, everyday ones are not", async 
   const kept = (await reader.read("/.memfs/errors")).trimEnd().split("\n");
   t.equal(kept.length, 200, "the newest");
   t.match(kept[0], /"\/299"/);
+});
+
+t.test("a change that could not be stored when another mount asked for it is in errors", async (t) => {
+  const kv = new FullKv();
+  const { mount, other } = await mountedFixture(t, kv);
+  const second = await other();
+  await mount.write("/f", "one");
+  const file = await mount.open("/f", O_WRONLY);
+  await mount.put(file, "two");
+  mount.caller = { ...mount.caller, pid: 1 };
+  await mount.flush(file);
+  kv.full = true;
+  t.equal(await second.read("/f"), "one", "the draft of the first mount waits, and cannot be committed");
+  const [line = ""] = (await mount.read("/.memfs/errors")).split("\n");
+  t.match(JSON.parse(line), { operation: "commit", path: "/f", errno: "ENOSPC", reason: "no space left" });
+  t.equal(await second.read("/.memfs/errors"), "", "it is the first mount's");
+  kv.full = false;
+  await mount.release(file);
+  t.equal(await second.read("/f"), "two");
 });
 
 t.test("each store of a mount has its own", async (t) => {
