@@ -264,6 +264,7 @@ export class Mounts {
       const message = `${info.mountpoint} is used by ${who}; close that, or use --force`;
       throw new MemfsError("mountpoint_busy", message, { cause: error });
     }
+    mounted.filesystem.endLocks();
     // A lazy detach is over for whoever asked, although the kernel lets go only when the last file is closed.
     await this.#forget(mounted);
   }
@@ -277,6 +278,7 @@ export class Mounts {
     } catch (error) {
       this.#options.log.error("unmounting failed", { mountpoint: info.mountpoint, error: String(error) });
     }
+    mounted.filesystem.endLocks();
     await this.#forget(mounted);
   }
 

@@ -58,6 +58,9 @@ export const ERRORS = Object.freeze({
   conflict: meaning("ESTALE", 409, "conflict_error", 75),
   busy: meaning("EBUSY", 409, "conflict_error", 75),
   interrupted: meaning("EINTR", 500, "api_error", 75),
+  would_block: meaning("EAGAIN", 409, "conflict_error", 75),
+  deadlock: meaning("EDEADLK", 409, "conflict_error", 75),
+  no_locks: meaning("ENOLCK", 500, "api_error", 75),
 
   // What is stored is damaged, or cannot be opened.
   damaged: meaning("EIO", 500, "api_error", 74),

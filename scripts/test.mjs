@@ -45,6 +45,7 @@ await installDebian([
   { command: "getfattr", package: "attr" },
   { command: "rsync", package: "rsync" },
   { command: "python3", package: "python3" },
+  { command: "flock", package: "util-linux" },
 ]);
 
 const checks = [await step("build", ["npm", "run", "--silent", "build"])];

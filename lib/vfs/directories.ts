@@ -27,7 +27,7 @@ export class Directories {
     if (!isDirectory(node.mode)) throw new MemfsError("not_directory", "not a directory");
     const handle = this.#view.handles.openDirectory(number);
     const { fhHigh, fhLow } = this.#view.handles.refOf(handle);
-    return { fhHigh, fhLow, keepCache: this.#view.seen.listingHeld(number), directIo: false };
+    return { fhHigh, fhLow, keepCache: this.#view.seen.listingHeld(number), directIo: false, noFlush: false };
   }
 
   close(ref: HandleRef): void {

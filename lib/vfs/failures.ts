@@ -37,6 +37,7 @@ const TELLING: ReadonlySet<string> = new Set([
   "ESTALE",
   "EPERM",
   "EACCES",
+  "ENOLCK",
 ]);
 
 export const isTelling = (error: unknown): boolean => TELLING.has(meaningOf(error).errno);

@@ -5,7 +5,7 @@ import { isDirectory, isFile } from "../store/mode.ts";
 import type { NodeRecord } from "../store/node-record.ts";
 import { commitDraft, draftOf } from "./commits.ts";
 import { dropPrivileges } from "./privileges.ts";
-import type { Caller, HandleRef, OpenedHandle, WriteFlags } from "./filesystem.ts";
+import type { Caller, HandleRef, LockOwner, OpenedHandle, WriteFlags } from "./filesystem.ts";
 import { type FileHandle, isWritable, isWriteOnly, O_APPEND, O_TRUNC } from "./handle.ts";
 import { checkSize } from "./limits.ts";
 import type { View } from "./view.ts";
@@ -50,8 +50,10 @@ export class Files {
     if (draft !== undefined) draft.author ??= handle;
     // Written bytes reach other readers at once, and the kernel does not ask for security.capability per write.
     const directIo = isWriteOnly(flags) || (isWritable(flags) && (flags & O_APPEND) !== 0);
+    // Closing a handle that cannot write matters only to the fcntl locks of whoever closes it.
+    const noFlush = !isWritable(flags) && !view.live.locks.wantsFlush(node.number);
     const { fhHigh, fhLow } = view.handles.refOf(handle);
-    return { fhHigh, fhLow, keepCache, directIo };
+    return { fhHigh, fhLow, keepCache, directIo, noFlush };
   }
 
   /** The mount is shown the head: what it writes next is based on that. */
@@ -113,9 +115,19 @@ export class Files {
    * One FLUSH comes for every closed duplicate, also from children that inherited the descriptor. The opener's close
    * after a write is the commit; anything else waits for RELEASE or the next commit point.
    */
-  flush(caller: Caller, number: number, ref: HandleRef): void {
+  flush(caller: Caller, number: number, ref: HandleRef, owner: LockOwner): void {
     const view = this.#view;
     const handle = view.handles.file(ref, number);
+    try {
+      this.#flush(caller, number, handle);
+    } finally {
+      // After the commit: whoever waits for the lock sees what was written under it.
+      if (view.live.locks.held > 0) view.live.locks.closed(view, number, owner);
+    }
+  }
+
+  #flush(caller: Caller, number: number, handle: FileHandle): void {
+    const view = this.#view;
     const draft = view.drafts.get(number);
     if (draft === undefined || !isWritable(handle.flags)) return;
     if (draft.written && this.#isOpener(caller, handle)) {
@@ -142,6 +154,7 @@ export class Files {
       if (draft !== undefined && ((writer && draft.written) || !view.hasWriter(number)))
         commitDraft(view, number, { caller, handle: writer ? handle : (draft.author ?? handle) });
     } finally {
+      if (view.live.locks.held > 0) view.live.locks.released(view, number, handle.id);
       view.released(number);
     }
   }

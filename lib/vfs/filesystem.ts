@@ -5,6 +5,8 @@
  * Every operation returns its result or a promise of it, and throws (or rejects with) a MemfsError for a refusal.
  */
 
+import type { Parked } from "./parked.ts";
+
 /** A result, at once or later. Drivers must handle both and should not wait a tick for the former. */
 export type Answer<T> = T | Promise<T>;
 
@@ -79,6 +81,8 @@ export interface OpenedHandle {
   readonly keepCache: boolean;
   /** FOPEN_DIRECT_IO: reads and writes of this handle bypass the page cache. Of a directory: its listing is not kept. */
   readonly directIo: boolean;
+  /** FOPEN_NOFLUSH: closing a descriptor of this handle need not be told. */
+  readonly noFlush: boolean;
 }
 
 /** A handle as the kernel names it in requests. */
@@ -121,6 +125,34 @@ export interface FailedRequest {
   readonly operation: string;
   /** The name in the directory, for an operation on a name. */
   readonly name: Buffer | null;
+}
+
+/** Who owns a lock: 64 bits that the kernel uses again for others later, as two unsigned 32-bit halves. */
+export interface LockOwner {
+  readonly ownerHigh: number;
+  readonly ownerLow: number;
+}
+
+/** The last byte a lock can cover, when it goes to the end of the file wherever that will be: OFFSET_MAX, 2^63 − 1. */
+export const LAST_BYTE = 2n ** 63n - 1n;
+
+/** A lock as fcntl(2) knows it. */
+export interface Lock {
+  readonly type: "read" | "write" | "unlock";
+  /** First and last byte, 0 to {@link LAST_BYTE}. */
+  readonly start: bigint;
+  readonly end: bigint;
+  /** The process (not the thread), in the daemon's pid namespace; 0 when unknown. */
+  readonly pid: number;
+}
+
+/** What a program asks to do with a lock. */
+export interface LockRequest extends Lock {
+  readonly owner: LockOwner;
+  /** Of flock(2): these and the ranges of fcntl(2) do not see each other. */
+  readonly flock: boolean;
+  /** Until it is granted; else a lock that stands against it is refused with `would_block`. */
+  readonly wait: boolean;
 }
 
 /** A mounted view of one or more stores. Flags and modes are Linux values; names are raw bytes. */
@@ -171,11 +203,18 @@ export interface Filesystem {
     data: Buffer,
     flags: WriteFlags,
   ): Answer<number>;
-  /** A descriptor of the handle was closed: once per close, also of a duplicate. Not called for read-only handles. */
-  flush(caller: Caller, node: NodeRef, handle: HandleRef): Answer<void>;
+  /**
+   * A descriptor of the handle was closed: once per close, also of a duplicate. `owner` is the process that did, whose
+   * fcntl locks on the node are gone. Not called for handles opened with `noFlush`.
+   */
+  flush(caller: Caller, node: NodeRef, handle: HandleRef, owner: LockOwner): Answer<void>;
   /** The last reference to the handle is gone. Never refused for its content. */
   release(caller: Caller, node: NodeRef, handle: HandleRef): Answer<void>;
   fsync(caller: Caller, node: NodeRef, handle: HandleRef, dataOnly: boolean): Answer<void>;
+  /** A lock that stands against the one asked for; null when it would be granted. */
+  getlock(caller: Caller, node: NodeRef, handle: HandleRef, request: LockRequest): Answer<Lock | null>;
+  /** Refused with `would_block`, `deadlock`, `no_locks`; `interrupted` only after {@link Parked.interrupt}. */
+  setlock(caller: Caller, node: NodeRef, handle: HandleRef, request: LockRequest): Answer<void> | Parked;
   opendir(caller: Caller, node: NodeRef): Answer<OpenedHandle>;
   readdir(caller: Caller, node: NodeRef, handle: HandleRef, cookie: number, sink: DirectorySink): Answer<void>;
   releasedir(caller: Caller, node: NodeRef, handle: HandleRef): Answer<void>;
@@ -197,7 +236,7 @@ export interface Filesystem {
   detach(): Promise<void>;
 }
 
-/** What the vfs needs from whoever speaks to the kernel: drop what it has cached. None of these ever waits. */
+/** What the vfs needs from whoever speaks to the kernel: drop what it has cached. None of these calls ever waits. */
 export interface Invalidator {
   /** The node's attributes changed. */
   attributes(node: NodeRef): void;
@@ -205,4 +244,6 @@ export interface Invalidator {
   content(node: NodeRef): void;
   /** Names in this directory changed: cached lookups and listings are doubtful. */
   names(directory: NodeRef): void;
+  /** Resolves when the pages that {@link content} was to drop are dropped; null when none are left. Never rejects. */
+  dropped(node: NodeRef): Promise<void> | null;
 }

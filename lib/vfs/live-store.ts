@@ -11,6 +11,7 @@ import type { Hash } from "../store/hash.ts";
 import type { Store } from "../store/store.ts";
 import type { StoreChange } from "../store/transaction.ts";
 import type { DraftSource } from "./draft.ts";
+import { LockTable } from "./lock-table.ts";
 import type { Processes } from "./processes.ts";
 
 /** Writers kept to go on from: each holds the bytes after its last cut (up to 256 KiB) and a running digest. */
@@ -23,9 +24,9 @@ const REAP_MS = 1000;
 export interface LiveView {
   /** Tells the kernel about a change it did not make itself. */
   invalidate(change: StoreChange): void;
-  /** Commits a draft that may only be waiting for its RELEASE. */
+  /** Commits a draft of {@link waiting}. */
   settle(node: number): void;
-  /** Drafts that may only be waiting for their RELEASE. */
+  /** Drafts that others may look at: they may only be waiting for their RELEASE, or their lock was given up. */
   readonly waiting: ReadonlySet<number>;
   /** True while the kernel or a handle refers to the node. */
   refersTo(node: number): boolean;
@@ -45,6 +46,7 @@ export class LiveStore implements DraftSource {
   readonly clock: Clock;
   readonly log: Logger;
   readonly processes: Processes;
+  readonly locks = new LockTable();
   readonly #views = new Set<LiveView>();
   readonly #writers = new Map<Hash, ContentWriter>();
   /** Nodes without names that a view refers to. */

@@ -15,6 +15,9 @@ import {
   FIRST_VOLATILE_NODE,
   type HandleRef,
   type Invalidator,
+  type Lock,
+  type LockOwner,
+  type LockRequest,
   type NodeEntry,
   type NodeRef,
   type OpenedHandle,
@@ -23,6 +26,7 @@ import {
 import { isTelling } from "./failures.ts";
 import { isHidden, NO_ATTRIBUTES, refuseHidden } from "./hidden/hidden.ts";
 import type { LiveStore } from "./live-store.ts";
+import type { Parked } from "./parked.ts";
 import { StoreFilesystem } from "./store-filesystem.ts";
 import { StoresDirectory } from "./stores-directory.ts";
 import type { MountIdentity } from "./view.ts";
@@ -188,8 +192,8 @@ export class Mount implements Filesystem {
     return this.#writable(node).files.write(caller, node.number, { handle, offset, data, flags });
   }
 
-  flush(caller: Caller, node: NodeRef, handle: HandleRef): Answer<void> {
-    if (node.number < FIRST_VOLATILE_NODE) this.#of(node).files.flush(caller, node.number, handle);
+  flush(caller: Caller, node: NodeRef, handle: HandleRef, owner: LockOwner): Answer<void> {
+    if (node.number < FIRST_VOLATILE_NODE) this.#of(node).files.flush(caller, node.number, handle, owner);
   }
 
   release(caller: Caller, node: NodeRef, handle: HandleRef): Answer<void> {
@@ -202,9 +206,17 @@ export class Mount implements Filesystem {
     return this.#of(node).files.fsync(caller, node.number, handle);
   }
 
+  getlock(_caller: Caller, node: NodeRef, handle: HandleRef, request: LockRequest): Answer<Lock | null> {
+    return this.#lockable(node).locks.get(node.number, handle, request);
+  }
+
+  setlock(_caller: Caller, node: NodeRef, handle: HandleRef, request: LockRequest): Answer<void> | Parked {
+    return this.#lockable(node).locks.set(node.number, handle, request);
+  }
+
   opendir(_caller: Caller, node: NodeRef): Answer<OpenedHandle> {
     if (node.number >= FIRST_VOLATILE_NODE) return this.#of(node).hidden.opendir(node.number);
-    if (this.#isDirectory(node)) return { fhHigh: 0, fhLow: 0, keepCache: true, directIo: false };
+    if (this.#isDirectory(node)) return { fhHigh: 0, fhLow: 0, keepCache: true, directIo: false, noFlush: false };
     return this.#of(node).directories.open(node.number);
   }
 
@@ -264,6 +276,11 @@ export class Mount implements Filesystem {
     return failed;
   }
 
+  /** Gives up the locks of programs that still use the mount, and refuses those that wait and further ones. */
+  endLocks(): void {
+    for (const store of this.#stores.values()) store.locks.end();
+  }
+
   #isDirectory(node: NodeRef): boolean {
     return this.#directory !== null && node.slot === ROOT_SLOT;
   }
@@ -271,6 +288,13 @@ export class Mount implements Filesystem {
   #rootAttributes(): Attributes {
     if (this.#directory === null) throw new MemfsError("internal", "a mount of one store has no directory of stores");
     return this.#directory.attributes;
+  }
+
+  /** @throws MemfsError `no_locks` in `.memfs` */
+  #lockable(node: NodeRef): StoreFilesystem {
+    if (node.number >= FIRST_VOLATILE_NODE)
+      throw new MemfsError("no_locks", "files in .memfs have no locks; nobody can change them");
+    return this.#of(node);
   }
 
   #root(slot: number): {

@@ -20,6 +20,7 @@ import {
   type HandleRef,
 } from "./filesystem.ts";
 import { Hidden } from "./hidden/hidden.ts";
+import { Locks } from "./locks.ts";
 import { Names } from "./names.ts";
 import { dropPrivileges } from "./privileges.ts";
 import { View, type ViewOptions } from "./view.ts";
@@ -34,6 +35,7 @@ export class StoreFilesystem {
   readonly directories: Directories;
   readonly xattrs: Xattrs;
   readonly hidden: Hidden;
+  readonly locks: Locks;
 
   constructor(options: Omit<ViewOptions, "settle">) {
     this.view = new View({ ...options, settle: (node) => settleDraft(this.view, node) });
@@ -42,6 +44,7 @@ export class StoreFilesystem {
     this.directories = new Directories(this.view);
     this.xattrs = new Xattrs(this.view);
     this.hidden = new Hidden(this.view);
+    this.locks = new Locks(this.view);
   }
 
   forget(number: number, count: number): void {
@@ -138,6 +141,7 @@ export class StoreFilesystem {
 
   detach(): void {
     this.commitAll();
+    this.locks.end();
     this.view.live.detach(this.view);
     this.view.live.reap();
   }

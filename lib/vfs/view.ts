@@ -11,6 +11,7 @@ import { linksOf, pathOf, ROOT_NODE } from "../store/tree.ts";
 import type { Draft } from "./draft.ts";
 import type { Attributes, Caller, Invalidator, NodeEntry, NodeRef } from "./filesystem.ts";
 import { Failures } from "./failures.ts";
+import type { LockHolder } from "./file-locks.ts";
 import { type FileHandle, Handles, isWritable } from "./handle.ts";
 import type { LiveStore, LiveView } from "./live-store.ts";
 import { RefusalJournal } from "./refusal-journal.ts";
@@ -41,7 +42,7 @@ export interface ViewOptions {
   readonly settle: (node: number) => void;
 }
 
-export class View implements LiveView {
+export class View implements LiveView, LockHolder {
   readonly live: LiveStore;
   readonly slot: number;
   readonly access: "ro" | "rw";
@@ -49,7 +50,10 @@ export class View implements LiveView {
   readonly invalidator: Invalidator;
   readonly seen = new Seen();
   readonly drafts = new Map<number, Draft>();
-  /** Drafts that were flushed and not committed: the file may be closed for good, its RELEASE on the way. */
+  /**
+   * Drafts that were flushed and not committed: the file may be closed for good, its RELEASE on the way. Also those whose
+   * writer gave up a lock. Another mount that looks commits them.
+   */
   readonly waiting = new Set<number>();
   /** Notes for the next version of a file that this mount makes. */
   readonly notes = new Map<number, string>();
@@ -176,6 +180,12 @@ export class View implements LiveView {
       if (node !== ROOT_NODE && !this.seen.holds(node)) continue;
       this.invalidator.attributes(this.ref(node));
     }
+  }
+
+  /** Who is given a lock sees what was written under it before, also in pages its kernel keeps. */
+  granted(node: number): Promise<void> | null {
+    this.live.settleElsewhere(this, node);
+    return this.invalidator.dropped(this.ref(node));
   }
 
   refersTo(node: number): boolean {

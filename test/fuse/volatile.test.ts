@@ -31,7 +31,7 @@ t.test("neither the name nor the attributes of a volatile node may be kept", asy
 });
 
 t.test("a listing that is not to be kept", async (t) => {
-  const opened = () => ({ fhHigh: 0, fhLow: 1, keepCache: false, directIo: true });
+  const opened = () => ({ fhHigh: 0, fhLow: 1, keepCache: false, directIo: true, noFlush: false });
   const { body } = ready({ opendir: opened }).ask(Opcode.OPENDIR, { body: BODIES.OPENDIR });
   t.equal(body.readUInt32LE(8), 0);
 });

@@ -113,6 +113,43 @@ t.test("a kernel without the epoch gets attributes only", async (t) => {
   t.strictSame(kernel.written, [ATTRIBUTES_OF_NODE]);
 });
 
+t.test("whoever must not read old pages waits for them to be dropped, and for nothing else", async (t) => {
+  const kernel = new FakeKernel();
+  const pages = new PageInvalidations();
+  const invalidator = new KernelInvalidator(pages);
+  t.equal(invalidator.dropped(NODE), null, "nothing is kept before there is a connection");
+  const channel = kernel.channel();
+  invalidator.connect(channel);
+  const other = { slot: 0, number: 8 };
+  const order: string[] = [];
+  const wait = (node: typeof NODE, name: string) => void invalidator.dropped(node)?.then(() => order.push(name));
+  invalidator.content(other);
+  invalidator.content(NODE);
+  wait(other, "under way");
+  wait(NODE, "queued");
+  t.equal(invalidator.dropped({ slot: 1, number: 9 }), null);
+  await tick();
+  t.strictSame(order, []);
+  kernel.pending[0]?.finish();
+  await tick();
+  t.strictSame(order, ["under way"]);
+  t.equal(invalidator.dropped(other), null);
+  invalidator.content(NODE);
+  wait(NODE, "changed meanwhile");
+  kernel.pending[1]?.finish();
+  await tick();
+  t.strictSame(order, ["under way", "queued"]);
+  wait(NODE, "forgotten with its mount");
+  pages.push(channel, other);
+  wait(other, "never sent");
+  const drop = pages.drop(channel);
+  kernel.pending[2]?.finish();
+  await drop;
+  await tick();
+  t.strictSame(order.slice(2).sort(), ["changed meanwhile", "forgotten with its mount", "never sent"]);
+  t.equal(kernel.pending.length, 3);
+});
+
 t.test("pages are dropped one node at a time, and a node that waits only once", async (t) => {
   const kernel = new FakeKernel();
   const pages = new PageInvalidations();

@@ -212,7 +212,7 @@ t.test("a file whose name is no API path is listed with %XX, found by that, and 
   const caller = mount.caller;
   const { entry, opened } = await mount.mount.create(caller, { slot: 0, number: 1 }, name, 1, 0o644);
   await mount.mount.write(caller, entry.node, opened, 0, Buffer.from([0xfe, 0x00]), { open: 1, writeback: false });
-  await mount.mount.flush(caller, entry.node, opened);
+  await mount.mount.flush(caller, entry.node, opened, mount.owner);
   await mount.mount.release(caller, entry.node, opened);
   await mount.write("/plain%41.md", "exact");
   const { body } = await ask<List<Memory>>("GET", `${path}/memories`);

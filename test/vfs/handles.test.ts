@@ -20,7 +20,7 @@ t.test("a handle that is not open, of the other kind, or of an earlier daemon is
   const flags = { open: O_RDWR, writeback: false };
   const bad = async (handle: Pick<OpenedHandle, "fhHigh" | "fhLow">, name: string): Promise<void> => {
     await t.rejects(async () => fs.write(caller, node, handle, 0, Buffer.from("x"), flags), BAD, `${name}: write`);
-    await t.rejects(async () => fs.flush(caller, node, handle), BAD, `${name}: flush`);
+    await t.rejects(async () => fs.flush(caller, node, handle, mount.owner), BAD, `${name}: flush`);
     await t.rejects(async () => fs.fsync(caller, node, handle, false), BAD, `${name}: fsync`);
     await t.rejects(async () => fs.release(caller, node, handle), BAD, `${name}: release`);
   };

@@ -55,7 +55,7 @@ t.test("a handle serves its own file only, and writes only if it was opened for 
     fs.write(caller, node, handle, 0, name("x"), { open: O_WRONLY, writeback: false });
   await t.rejects(async () => write(g.node, f.opened), BAD_HANDLE);
   await t.rejects(async () => write(g.node, g.opened), BAD_HANDLE, "open for reading");
-  await t.rejects(async () => fs.flush(caller, g.node, f.opened), BAD_HANDLE);
+  await t.rejects(async () => fs.flush(caller, g.node, f.opened, mount.owner), BAD_HANDLE);
   await t.rejects(async () => fs.fsync(caller, g.node, f.opened, false), BAD_HANDLE);
   await t.rejects(async () => fs.release(caller, g.node, f.opened), BAD_HANDLE);
   await t.rejects(async () => fs.setattr(caller, g.node, f.opened, { size: 0 }), BAD_HANDLE);

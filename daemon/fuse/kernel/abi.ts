@@ -27,6 +27,11 @@ export const KSTATFS_SIZE = 80;
 export const INIT_OUT_SIZE = 64;
 /** `struct fuse_write_in`: the data of a WRITE follows it. */
 export const WRITE_IN_SIZE = 40;
+/** `struct fuse_interrupt_in`. */
+export const INTERRUPT_IN_SIZE = 8;
+/** `struct fuse_lk_in` and `struct fuse_lk_out`. */
+export const LK_IN_SIZE = 48;
+export const LK_OUT_SIZE = 24;
 
 /** The largest READ answer or WRITE payload: 256 pages of 4 KiB, what Linux allows without a raised sysctl. */
 export const MAX_PAGES = 256;
@@ -103,8 +108,10 @@ export const Notification = Object.freeze({ INVAL_INODE: 2, INC_EPOCH: 8 });
 /** INIT flags, bits 0 to 31. */
 export const Init = Object.freeze({
   ASYNC_READ: 1 << 0,
+  POSIX_LOCKS: 1 << 1,
   ATOMIC_O_TRUNC: 1 << 3,
   BIG_WRITES: 1 << 5,
+  FLOCK_LOCKS: 1 << 10,
   DO_READDIRPLUS: 1 << 13,
   READDIRPLUS_AUTO: 1 << 14,
   PARALLEL_DIROPS: 1 << 18,
@@ -125,6 +132,12 @@ export const OPEN_KILL_SUIDGID = 1 << 0;
 
 /** `FUSE_GETATTR_FH`: the handle of a GETATTR is valid. */
 export const GETATTR_FH = 1 << 0;
+
+/** `FUSE_LK_FLOCK`: the lock is one of flock(2). */
+export const LK_FLOCK = 1 << 0;
+
+/** `F_RDLCK`, `F_WRLCK`, `F_UNLCK` of fcntl(2). */
+export const LOCK_TYPES = Object.freeze(["read", "write", "unlock"] as const);
 
 /** `FUSE_FSYNC_FDATASYNC`. */
 export const FSYNC_DATA_ONLY = 1 << 0;

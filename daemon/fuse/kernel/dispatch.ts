@@ -3,7 +3,8 @@
 import { MemfsError } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
 import type { Filesystem } from "../../../lib/vfs/filesystem.ts";
-import { IN_HEADER_SIZE, Opcode, opcodeName } from "./abi.ts";
+import { Parked } from "../../../lib/vfs/parked.ts";
+import { IN_HEADER_SIZE, INTERRUPT_IN_SIZE, Opcode, opcodeName } from "./abi.ts";
 import { Errno, errnoOf } from "./errno.ts";
 import { forgetBatch, forgetOne } from "./forget.ts";
 import type { Negotiation } from "./negotiation.ts";
@@ -29,7 +30,7 @@ export interface DispatcherOptions {
 /**
  * Serves the requests of one connection.
  * INVARIANT: every request with a whole header is answered exactly once, whatever the filesystem does — except FORGET,
- * BATCH_FORGET, INTERRUPT and NOTIFY_REPLY, to which an answer would be a protocol error.
+ * BATCH_FORGET and NOTIFY_REPLY, to which an answer would be a protocol error, and INTERRUPT, see {@link #interrupt}.
  */
 export class Dispatcher {
   readonly #filesystem: Filesystem;
@@ -38,6 +39,8 @@ export class Dispatcher {
   readonly #log: Logger;
   readonly #onNegotiated: (negotiation: Negotiation) => void;
   readonly #onSettled: () => void;
+  /** Requests without an answer yet, by {@link keyOf}; null for those that wait for a promise. */
+  readonly #unanswered = new Map<string, Parked | null>();
   #waiting = 0;
 
   constructor(options: DispatcherOptions) {
@@ -49,7 +52,7 @@ export class Dispatcher {
     this.#onSettled = options.onSettled;
   }
 
-  /** Requests whose answer waits for a promise. */
+  /** Requests whose answer waits for a promise, and so for the event loop. Parked ones wait for other requests. */
   get waiting(): number {
     return this.#waiting;
   }
@@ -66,8 +69,8 @@ export class Dispatcher {
       case Opcode.FORGET:
       case Opcode.BATCH_FORGET:
         return this.#forget(request, body, whole);
-      // The kernel waits on for the interrupted request, and nothing waits for long here: no locks are held.
       case Opcode.INTERRUPT:
+        return this.#interrupt(request, body, whole);
       case Opcode.NOTIFY_REPLY:
         return;
       case Opcode.INIT:
@@ -91,12 +94,38 @@ export class Dispatcher {
       return this.#refuse(request, error, () => nameIn(body, operation.nameAt));
     }
     if (answer instanceof Promise) this.#answerLater(operation, request, answer);
+    else if (answer instanceof Parked) this.#park(operation, request, answer);
     else this.#answer(operation, request, answer);
   }
 
+  #park(operation: Operation<unknown>, request: Request, parked: Parked): void {
+    const key = keyOf(request.uniqueHigh, request.uniqueLow);
+    this.#unanswered.set(key, parked);
+    parked.listen((refusal) => {
+      this.#unanswered.delete(key);
+      if (refusal === null) this.#answer(operation, request, undefined);
+      else this.#refuse(request, refusal);
+    });
+  }
+
+  /**
+   * A signal came for whoever waits for a request. What is parked is called off and answers EINTR; anything else is
+   * answered soon anyway, and the kernel waits on. A request that is not known was answered already, or comes later:
+   * EAGAIN makes the kernel send the INTERRUPT again if it still waits.
+   */
+  #interrupt(request: Request, body: RequestBuffer, whole: boolean): void {
+    if (!whole || body.bodyLength < INTERRUPT_IN_SIZE) return this.#refuseMalformed(request, body);
+    const interrupted = this.#unanswered.get(keyOf(body.u32(1), body.u32(0)));
+    if (interrupted === undefined) this.#send(this.#reply.refuse(request, Errno.EAGAIN));
+    else interrupted?.interrupt();
+  }
+
   #answerLater(operation: Operation<unknown>, request: Request, answer: Promise<unknown>): void {
+    const key = keyOf(request.uniqueHigh, request.uniqueLow);
+    this.#unanswered.set(key, null);
     this.#waiting += 1;
     const settled = (): void => {
+      this.#unanswered.delete(key);
       this.#waiting -= 1;
       this.#onSettled();
     };
@@ -186,4 +215,9 @@ function nameIn(body: RequestBuffer, at: number | undefined): Buffer | null {
   } catch {
     return null;
   }
+}
+
+/** The 64 bits of a request's `unique` as a key: more than a number holds. */
+function keyOf(high: number, low: number): string {
+  return `${high}:${low}`;
 }

@@ -2,7 +2,7 @@
  * Dropping what the kernel has cached. Which notification may wait for the kernel decides who sends it:
  * attribute-only INVAL_INODE and INC_EPOCH never wait and go out from the main thread before the caller goes on;
  * INVAL_INODE of pages waits for reads and writes of the node that this very thread has yet to answer, and may cause a
- * WRITE, so it is sent from the thread pool, one at a time, and nobody waits for it.
+ * WRITE, so it is sent from the thread pool, one at a time. Only who is given a lock waits for it.
  */
 
 import type { Invalidator, NodeRef } from "../../../lib/vfs/filesystem.ts";
@@ -12,6 +12,12 @@ import { incrementEpoch, invalidateAttributes, invalidatePages } from "./notific
 interface PageJob {
   readonly channel: Channel;
   readonly node: NodeRef;
+  /** Those who want to know when it is over. */
+  readonly done: (() => void)[];
+}
+
+function keyOf(channel: Channel, node: NodeRef): string {
+  return `${String(channel.fd)}:${String(node.slot)}:${String(node.number)}`;
 }
 
 /** The page invalidations of all mounts, oldest first. A node that waits is not queued a second time. */
@@ -19,29 +25,44 @@ export class PageInvalidations {
   readonly #queue = new Map<string, PageJob>();
   #running = false;
   /** What the thread pool is doing now. */
-  #current: { readonly channel: Channel; readonly done: Promise<void> } | null = null;
+  #current: { readonly channel: Channel; readonly key: string; readonly done: Promise<void> } | null = null;
 
   /** Drops the pages of a node some time soon. */
   push(channel: Channel, node: NodeRef): void {
-    this.#queue.set(`${String(channel.fd)}:${String(node.slot)}:${String(node.number)}`, { channel, node });
+    const key = keyOf(channel, node);
+    if (!this.#queue.has(key)) this.#queue.set(key, { channel, node, done: [] });
     if (!this.#running) void this.#run();
+  }
+
+  /** Resolves when the pages of a node that wait to be dropped are; null when none do. */
+  dropped(channel: Channel, node: NodeRef): Promise<void> | null {
+    const key = keyOf(channel, node);
+    const queued = this.#queue.get(key);
+    if (queued !== undefined) return new Promise((resolve) => queued.done.push(resolve));
+    return this.#current?.key === key ? this.#current.done : null;
   }
 
   /** Forgets what is queued for a channel; resolves when nothing of it is under way. */
   async drop(channel: Channel): Promise<void> {
-    for (const [key, job] of this.#queue) if (job.channel === channel) this.#queue.delete(key);
+    for (const [key, job] of this.#queue) {
+      if (job.channel !== channel) continue;
+      this.#queue.delete(key);
+      for (const done of job.done) done();
+    }
     while (this.#current?.channel === channel) await this.#current.done;
   }
 
   async #run(): Promise<void> {
     this.#running = true;
-    for (const [key, { channel, node }] of this.#queue) {
+    for (const [key, job] of this.#queue) {
       // Taken out first: a change during the call needs another one.
       this.#queue.delete(key);
-      const done = channel.notifyLater(invalidatePages(node));
-      this.#current = { channel, done };
+      const { channel } = job;
+      const done = channel.notifyLater(invalidatePages(job.node));
+      this.#current = { channel, key, done };
       await done;
       this.#current = null;
+      for (const waits of job.done) waits();
     }
     this.#running = false;
   }
@@ -84,6 +105,11 @@ export class KernelInvalidator implements Invalidator {
     if (channel === null) return;
     if (channel.agreement?.epoch === true) channel.notify(incrementEpoch());
     channel.notify(invalidateAttributes(directory));
+  }
+
+  dropped(node: NodeRef): Promise<void> | null {
+    const channel = this.#open();
+    return channel === null ? null : this.#pages.dropped(channel, node);
   }
 
   #open(): Channel | null {

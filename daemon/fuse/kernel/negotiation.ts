@@ -40,14 +40,16 @@ export type Negotiation =
  * Flags taken where offered. Left out on purpose:
  * - AUTO_INVAL_DATA reads again after each own write; EXPLICIT_INVAL_DATA gives readers NUL bytes after a size change.
  * - WRITEBACK_CACHE makes the kernel owner of size and mtime: two mounts appending to one file overwrite each other.
- * - POSIX_LOCKS, FLOCK_LOCKS: locks are the kernel's own, mount by mount. POSIX_ACL: no ACLs are stored.
+ * - POSIX_ACL: no ACLs are stored.
  * - EXPORT_SUPPORT promises LOOKUP of `.` and `..` by node id, which the filesystem does not offer.
  * - ASYNC_DIO splits one O_DIRECT write into several in flight at once, which an append must not be.
  */
 const WANTED =
   Init.ASYNC_READ |
+  Init.POSIX_LOCKS |
   Init.ATOMIC_O_TRUNC |
   Init.BIG_WRITES |
+  Init.FLOCK_LOCKS |
   Init.DO_READDIRPLUS |
   Init.READDIRPLUS_AUTO |
   Init.PARALLEL_DIROPS |

@@ -1,7 +1,7 @@
 /** Reading requests: the header, and the fields and names of the body. */
 
 import { MemfsError } from "../../../lib/errors.ts";
-import type { Caller, HandleRef, NodeRef } from "../../../lib/vfs/filesystem.ts";
+import type { Caller, HandleRef, LockOwner, NodeRef } from "../../../lib/vfs/filesystem.ts";
 import { IN_HEADER_SIZE } from "./abi.ts";
 
 const TWO_32 = 2 ** 32;
@@ -78,6 +78,15 @@ export class RequestBuffer {
   /** A signed 64-bit field as a double. */
   i64(word: number): number {
     return (this.u32(word + 1) | 0) * TWO_32 + this.u32(word);
+  }
+
+  /** An unsigned 64-bit field as it is. */
+  big(word: number): bigint {
+    return (BigInt(this.u32(word + 1)) << 32n) | BigInt(this.u32(word));
+  }
+
+  lockOwner(word: number): LockOwner {
+    return { ownerHigh: this.u32(word + 1), ownerLow: this.u32(word) };
   }
 
   node(word: number): NodeRef {

@@ -103,7 +103,7 @@ export class Hidden {
     this.#lastHandle += 1;
     this.#open.set(this.#lastHandle, { known, bytes, names: null });
     this.#nodes.opened(known, bytes);
-    return { fhHigh: 0, fhLow: this.#lastHandle, keepCache: false, directIo: bytes?.changes ?? true };
+    return { fhHigh: 0, fhLow: this.#lastHandle, keepCache: false, directIo: bytes?.changes ?? true, noFlush: true };
   }
 
   read(number: number, handle: HandleRef, { offset, length }: { offset: number; length: number }): Buffer {

@@ -1,27 +1,16 @@
 /** Operations on open files. */
 
-import { constants } from "node:fs";
-import type { Answer, OpenedHandle } from "../../../../lib/vfs/filesystem.ts";
-import { FSYNC_DATA_ONLY, MAX_TRANSFER, OPEN_KILL_SUIDGID, OpenReply, WRITE_IN_SIZE, WriteRequest } from "../abi.ts";
+import { FSYNC_DATA_ONLY, MAX_TRANSFER, OPEN_KILL_SUIDGID, WRITE_IN_SIZE, WriteRequest } from "../abi.ts";
 import { operation } from "./operation.ts";
 
 const PERMISSIONS = 0o7777;
 
-/**
- * Closing a handle that cannot write needs no FLUSH, which saves a round trip on every `cat`: its RELEASE follows, and
- * POSIX locks, which FLUSH would drop, are the kernel's own here. Were they delivered (INIT flag POSIX_LOCKS), this
- * would hold only while the node has none: a release across fork would stay unseen. Kernels before 7.35 send it anyway.
- */
 export const open = operation({
   name: "OPEN",
   bodySize: 8,
-  call(filesystem, request, body): Answer<{ opened: OpenedHandle; flush: boolean }> {
-    const flags = body.u32(0);
-    const flush = (flags & (constants.O_WRONLY | constants.O_RDWR)) !== constants.O_RDONLY;
-    const opened = filesystem.open(request, request.node, flags, (body.u32(1) & OPEN_KILL_SUIDGID) !== 0);
-    return opened instanceof Promise ? opened.then((later) => ({ opened: later, flush })) : { opened, flush };
-  },
-  encode: (reply, { opened, flush }) => reply.opened(opened, flush ? 0 : OpenReply.NOFLUSH),
+  call: (filesystem, request, body) =>
+    filesystem.open(request, request.node, body.u32(0), (body.u32(1) & OPEN_KILL_SUIDGID) !== 0),
+  encode: (reply, opened) => reply.opened(opened),
 });
 
 export const create = operation({
@@ -60,11 +49,12 @@ export const write = operation({
 
 export const flush = operation({
   name: "FLUSH",
-  bodySize: 8,
-  call: (filesystem, request, body) => filesystem.flush(request, request.node, body.handle(0)),
+  bodySize: 24,
+  call: (filesystem, request, body) => filesystem.flush(request, request.node, body.handle(0), body.lockOwner(4)),
   encode: (reply) => reply.empty(),
 });
 
+/** The owner that goes with FUSE_RELEASE_FLOCK_UNLOCK is not read: a flock is the handle's, and goes with it. */
 export const release = operation({
   name: "RELEASE",
   bodySize: 8,

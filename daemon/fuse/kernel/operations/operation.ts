@@ -1,6 +1,7 @@
 /** What one opcode means: how the request becomes a call, and the result an answer. */
 
 import type { Answer, Filesystem } from "../../../../lib/vfs/filesystem.ts";
+import type { Parked } from "../../../../lib/vfs/parked.ts";
 import type { OpcodeName } from "../abi.ts";
 import type { ReplyWriter } from "../reply.ts";
 import type { Request, RequestBuffer } from "../request.ts";
@@ -13,7 +14,7 @@ export interface Operation<T> {
   /** Where the body holds the name that the operation is about; absent for one that is about no name. */
   readonly nameAt?: number;
   /** Names are copied out of `body`; WRITE data is not, and only valid until the call returns. */
-  call(filesystem: Filesystem, request: Request, body: RequestBuffer, reply: ReplyWriter): Answer<T>;
+  call(filesystem: Filesystem, request: Request, body: RequestBuffer, reply: ReplyWriter): Answer<T> | Parked;
   encode(reply: ReplyWriter, value: T, request: Request): void;
 }
 

@@ -5,6 +5,7 @@ import { Errno } from "../errno.ts";
 import * as attributes from "./attributes.ts";
 import * as directories from "./directories.ts";
 import * as files from "./files.ts";
+import * as locks from "./locks.ts";
 import * as names from "./names.ts";
 import type { Operation } from "./operation.ts";
 import * as xattrs from "./xattrs.ts";
@@ -15,6 +16,7 @@ const ALL: readonly Operation<unknown>[] = [
   ...Object.values(files),
   ...Object.values(directories),
   ...Object.values(xattrs),
+  ...Object.values(locks),
 ];
 
 /** The operations by opcode. */
