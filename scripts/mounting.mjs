@@ -1,7 +1,8 @@
 // @ts-check
 /** What `up` and `down` must know of the host before they ask the daemon. */
-import { existsSync, lstatSync, mkdirSync, readFileSync, realpathSync } from "node:fs";
+import { accessSync, constants, existsSync, lstatSync, mkdirSync, readFileSync, realpathSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { hasCommand } from "./prepare.mjs";
 import { ROOT, fail } from "./run.mjs";
 
 /** Where `npm run up` mounts without an argument. */
@@ -13,7 +14,13 @@ export function fuseProblem() {
   if (!existsSync("/dev/fuse")) {
     return "there is no /dev/fuse; run `modprobe fuse`, or start the container with --device /dev/fuse --cap-add SYS_ADMIN";
   }
-  if (process.getuid?.() !== 0) return "only root can mount for now; run `sudo npm run up`";
+  if (process.getuid?.() === 0) return null;
+  if (!hasCommand("fusermount3")) return "there is no fusermount3; install the package fuse3, or run `sudo npm run up`";
+  try {
+    accessSync("/dev/fuse", constants.R_OK | constants.W_OK);
+  } catch {
+    return "/dev/fuse is closed to users; open it with `sudo chmod 666 /dev/fuse`, or run `sudo npm run up`";
+  }
   return null;
 }
 

@@ -209,3 +209,18 @@ t.test("a user namespace's root mounts there by itself", async (t) => {
   t.match(inside, { code: 0, stdout: /^sesn_\w+\n0\n0:0\n1\nThe daemon has stopped/, stderr: "" });
   t.match(await user.memfs("cat", "notes:/a.md"), { code: 0, stdout: "one\n" }, "outside it is the same home");
 });
+
+t.test("npm run up and down ask the same of a user's host", async (t) => {
+  const ask = async (options: HostOptions) => {
+    const host = await makeHost(t, options);
+    if (host === null) return null;
+    const file = host.main.replace("dist/cli/main.js", "scripts/mounting.mjs");
+    const script = `import(${JSON.stringify(file)}).then(({ fuseProblem }) => console.log(fuseProblem()))`;
+    return (await (await host.user(ANN)).run(process.execPath, "-e", script)).stdout.trim();
+  };
+  const closed = await ask({ device: "600" });
+  if (closed === null) return;
+  t.match(closed, /^\/dev\/fuse is closed to users; /);
+  t.match(await ask({ prepare: WITHOUT_HELPER }), /^there is no fusermount3; /);
+  t.equal(await ask({}), "null");
+});
