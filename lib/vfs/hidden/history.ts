@@ -2,7 +2,7 @@
 
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { formatId, type Uid, tryParseId } from "../../id.ts";
-import { isFile, PERMISSIONS, S_IFDIR, S_IFREG } from "../../store/mode.ts";
+import { PERMISSIONS, S_IFDIR, S_IFLNK, S_IFREG } from "../../store/mode.ts";
 import type { Store } from "../../store/store.ts";
 import type { Actor } from "../../store/types.ts";
 import type { VersionRecord } from "../../store/version-record.ts";
@@ -72,14 +72,12 @@ export class HistoryDirectory implements HiddenDirectory {
     return names;
   }
 
-  /** Directories and memories that are there now. */
+  /** Directories and memories that are there now, as looking back tells it: what is listed is found. */
   async #listBelow(names: HiddenName[]): Promise<void> {
     if (this.#place.directory === null) return;
-    let looked = 0;
-    for (const { name, node, type } of [...(await this.#store.loadListing(this.#place.directory)).values()]) {
-      if (++looked % RECORDS_PER_TURN === 0) await nextTurn();
-      const shown = type === S_IFDIR || (isFile(type) && (this.#store.node(node)?.memory ?? null) !== null);
-      if (shown) names.push({ name, type: S_IFDIR });
+    const now = this.#store.past.at(this.#store.usage().headSeq);
+    for await (const { name, type } of now.list(this.#place.directory)) {
+      if (type !== S_IFLNK) names.push({ name, type: S_IFDIR });
     }
   }
 }
