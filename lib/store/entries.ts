@@ -87,3 +87,11 @@ export function setAttributes(tx: Transaction, number: number, changes: NewAttri
   if (changes.permissions !== undefined || changes.mtime !== undefined) tx.putPastEntries(node);
   return node;
 }
+
+/** Sets access times. They are no change: neither in the journal nor in ctime. Nodes that are gone are passed over. */
+export function setAccessTimes(tx: Transaction, times: ReadonlyMap<number, Timestamp>): void {
+  for (const [number, atime] of times) {
+    const node = tx.state.node(number);
+    if (node !== undefined && node.detachedSince === 0) tx.editNode(number).atime = atime;
+  }
+}

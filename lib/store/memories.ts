@@ -9,7 +9,7 @@ import type { JournalKind } from "./journal.ts";
 import { pathKey, versionKey } from "./keys.ts";
 import type { MemoryRecord } from "./memory-record.ts";
 import type { NodeName, NodeRecord } from "./node-record.ts";
-import type { Mutable, Timestamp } from "./record.ts";
+import { isLater, type Mutable, type Timestamp } from "./record.ts";
 import type { Transaction } from "./transaction.ts";
 import { pathOf } from "./tree.ts";
 
@@ -48,7 +48,9 @@ export function commitContent(tx: Transaction, node: Mutable<NodeRecord>, commit
   const memory = node.memory === null ? newMemory(tx, node) : tx.editMemory(node.memory);
   if (memory.hash !== commit.content.hash) appendContent(tx, node, memory, commit);
   node.mtime = commit.mtime ?? tx.now;
-  node.ctime = commit.ctime ?? tx.now;
+  const ctime = commit.ctime ?? tx.now;
+  // A name or an attribute may have changed after the last write.
+  if (isLater(ctime, node.ctime)) node.ctime = ctime;
   return memory;
 }
 

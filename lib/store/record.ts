@@ -55,6 +55,11 @@ export function readTime(from: Reader): Timestamp {
   return { sec: from.signed(), nsec: from.varint() };
 }
 
+/** True when `a` is after `b`. */
+export function isLater(a: Timestamp, b: Timestamp): boolean {
+  return a.sec > b.sec || (a.sec === b.sec && a.nsec > b.nsec);
+}
+
 export function writeActor(out: Writer, actor: Actor): void {
   switch (actor.type) {
     case "session":

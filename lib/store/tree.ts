@@ -5,7 +5,7 @@ import { orphanKey } from "./keys.ts";
 import { isDirectory, isFile, typeOf } from "./mode.ts";
 import type { EntryRecord } from "./entry-record.ts";
 import type { NodeName, NodeRecord } from "./node-record.ts";
-import type { Mutable, Timestamp } from "./record.ts";
+import { isLater, type Mutable, type Timestamp } from "./record.ts";
 import type { StoreState } from "./state.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -135,7 +135,7 @@ function resize(tx: Transaction, number: number, { subdirectory, by }: { subdire
 
 /** INVARIANT: a directory's mtime strictly grows with its names; the kernel drops a cached listing only if it differs. */
 function later(now: Timestamp, last: Timestamp): Timestamp {
-  if (now.sec > last.sec || (now.sec === last.sec && now.nsec > last.nsec)) return now;
+  if (isLater(now, last)) return now;
   return last.nsec === 999_999_999 ? { sec: last.sec + 1, nsec: 0 } : { sec: last.sec, nsec: last.nsec + 1 };
 }
 

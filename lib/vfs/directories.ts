@@ -48,6 +48,7 @@ export class Directories {
 
   #begin(handle: DirectoryHandle, listing: Listing, request: { cookie: number; sink: DirectorySink }): void {
     handle.snapshot = this.#snapshot(listing);
+    this.#view.accessed(this.#view.node(handle.node), 0);
     this.#fill(handle, handle.snapshot, request);
   }
 

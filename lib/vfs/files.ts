@@ -62,10 +62,13 @@ export class Files {
     if (seen !== undefined && !this.#view.drafts.has(node.number)) seen.version = this.#view.headOf(node);
   }
 
-  read(number: number, { offset, length }: { offset: number; length: number }): Buffer {
-    const draft = this.#view.drafts.get(number);
+  read(number: number, ref: HandleRef, { offset, length }: { offset: number; length: number }): Buffer {
+    const view = this.#view;
+    const node = view.node(number);
+    view.accessed(node, view.handles.file(ref).flags);
+    const draft = view.drafts.get(number);
     if (draft !== undefined) return draft.read(offset, length);
-    return this.#view.live.store.contentRange(this.#view.node(number).content, { offset, length });
+    return view.live.store.contentRange(node.content, { offset, length });
   }
 
   write(caller: Caller, number: number, { handle, offset, data, flags }: WriteRequest): number {

@@ -51,6 +51,9 @@ export interface Attributes {
   mtimeNsec: number;
   ctime: number;
   ctimeNsec: number;
+  /** Birth: when the node was made. */
+  btime: number;
+  btimeNsec: number;
 }
 
 /** A node found or made by name. The driver counts one lookup for each entry it sends to the kernel. */

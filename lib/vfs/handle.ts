@@ -11,6 +11,7 @@ const O_WRONLY = 1;
 export const O_EXCL = 0o200;
 export const O_TRUNC = 0o1000;
 export const O_APPEND = 0o2000;
+export const O_NOATIME = 0o1000000;
 
 /** Bits of `fhHigh` below the generation. */
 const ACCESS_BITS = 2;

@@ -10,6 +10,7 @@ import { ContentWriter } from "../store/content-writer.ts";
 import type { Hash } from "../store/hash.ts";
 import type { Store } from "../store/store.ts";
 import type { StoreChange } from "../store/transaction.ts";
+import { AccessTimes } from "./access-times.ts";
 import type { DraftSource } from "./draft.ts";
 import { LockTable } from "./lock-table.ts";
 import type { Processes } from "./processes.ts";
@@ -47,6 +48,7 @@ export class LiveStore implements DraftSource {
   readonly log: Logger;
   readonly processes: Processes;
   readonly locks = new LockTable();
+  readonly accessTimes: AccessTimes;
   readonly #views = new Set<LiveView>();
   readonly #writers = new Map<Hash, ContentWriter>();
   /** Nodes without names that a view refers to. */
@@ -59,6 +61,7 @@ export class LiveStore implements DraftSource {
     this.clock = options.clock;
     this.log = options.log;
     this.processes = options.processes;
+    this.accessTimes = new AccessTimes(options.store, options.log);
     this.store.observe((change) => {
       for (const view of this.#views) if (view !== change.source) view.invalidate(change);
     });
@@ -71,6 +74,7 @@ export class LiveStore implements DraftSource {
   detach(view: LiveView): void {
     this.#views.delete(view);
     for (const node of this.#orphans) this.unreferenced(node);
+    this.accessTimes.store();
   }
 
   content(hash: Hash | null): Buffer {

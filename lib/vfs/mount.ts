@@ -178,7 +178,7 @@ export class Mount implements Filesystem {
   read(_caller: Caller, node: NodeRef, handle: HandleRef, offset: number, size: number): Answer<Buffer> {
     if (node.number >= FIRST_VOLATILE_NODE)
       return this.#of(node).hidden.read(node.number, handle, { offset, length: size });
-    return this.#of(node).files.read(node.number, { offset, length: size });
+    return this.#of(node).files.read(node.number, handle, { offset, length: size });
   }
 
   write(

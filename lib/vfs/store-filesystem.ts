@@ -75,6 +75,7 @@ export class StoreFilesystem {
     const atime = timeOf(changes.atime, now);
     const mtime = timeOf(changes.mtime, now);
     const permissions = changes.mode === undefined ? undefined : changes.mode & PERMISSIONS;
+    if (atime !== undefined) view.live.accessTimes.forget(number);
     if (atime === undefined && mtime === undefined && permissions === undefined) return;
     const attributes = {
       ...(permissions === undefined ? {} : { permissions }),

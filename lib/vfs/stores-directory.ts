@@ -30,6 +30,8 @@ export class StoresDirectory {
       mtimeNsec: 0,
       ctime: 0,
       ctimeNsec: 0,
+      btime: 0,
+      btimeNsec: 0,
     };
   }
 

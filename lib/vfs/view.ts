@@ -4,7 +4,7 @@ import { MemfsError } from "../errors.ts";
 import type { Uid } from "../id.ts";
 import { printable } from "../store/names.ts";
 import type { NodeRecord } from "../store/node-record.ts";
-import type { Timestamp } from "../store/record.ts";
+import { isLater, type Timestamp } from "../store/record.ts";
 import type { Cause, StoreChange } from "../store/transaction.ts";
 import type { Actor, Evidence } from "../store/types.ts";
 import { linksOf, pathOf, ROOT_NODE } from "../store/tree.ts";
@@ -12,7 +12,7 @@ import type { Draft } from "./draft.ts";
 import type { Attributes, Caller, Invalidator, NodeEntry, NodeRef } from "./filesystem.ts";
 import { Failures } from "./failures.ts";
 import type { LockHolder } from "./file-locks.ts";
-import { type FileHandle, Handles, isWritable } from "./handle.ts";
+import { type FileHandle, Handles, isWritable, O_NOATIME } from "./handle.ts";
 import type { LiveStore, LiveView } from "./live-store.ts";
 import { RefusalJournal } from "./refusal-journal.ts";
 import { Seen } from "./seen.ts";
@@ -96,9 +96,9 @@ export class View implements LiveView, LockHolder {
   /** The node's attributes, with this mount's own uncommitted changes. */
   attributes(node: NodeRecord): Attributes {
     const draft = this.drafts.get(node.number);
-    const { atime } = node;
+    const atime = this.live.accessTimes.of(node);
     const mtime = draft?.mtime ?? node.mtime;
-    const ctime = draft?.ctime ?? node.ctime;
+    const ctime = draft !== undefined && isLater(draft.ctime, node.ctime) ? draft.ctime : node.ctime;
     return {
       mode: node.mode,
       links: linksOf(node),
@@ -112,6 +112,8 @@ export class View implements LiveView, LockHolder {
       mtimeNsec: mtime.nsec,
       ctime: ctime.sec,
       ctimeNsec: ctime.nsec,
+      btime: node.birth.sec,
+      btimeNsec: node.birth.nsec,
     };
   }
 
@@ -162,6 +164,15 @@ export class View implements LiveView, LockHolder {
   pathOf(number: number): string {
     const name = this.live.store.node(number)?.names[0];
     return name === undefined ? "/" : pathOf({ node: (parent) => this.node(parent) }, name);
+  }
+
+  /** Somebody read the node. A store that this mount cannot change stays as it is. */
+  accessed(node: NodeRecord, flags: number): void {
+    const { accessTimes, clock, store } = this.live;
+    if (this.access === "ro" || (flags & O_NOATIME) !== 0) return;
+    const changed = this.drafts.get(node.number) ?? node;
+    if (!accessTimes.isDue(node, changed, clock.now() / 1e6) || store.info.archivedAt !== null) return;
+    accessTimes.note(node.number, this.now());
   }
 
   /** The head version of a file's memory. */

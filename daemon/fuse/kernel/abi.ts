@@ -21,6 +21,8 @@ export const ATTR_SIZE = 88;
 export const ENTRY_OUT_SIZE = 128;
 export const ATTR_OUT_SIZE = 104;
 export const OPEN_OUT_SIZE = 16;
+/** `struct fuse_statx_out`, of which `struct fuse_statx` is the last 256 bytes. */
+export const STATX_OUT_SIZE = 288;
 /** `struct fuse_dirent` without its name; records are padded to eight bytes. */
 export const DIRENT_SIZE = 24;
 export const KSTATFS_SIZE = 80;
@@ -138,6 +140,9 @@ export const LK_FLOCK = 1 << 0;
 
 /** `F_RDLCK`, `F_WRLCK`, `F_UNLCK` of fcntl(2). */
 export const LOCK_TYPES = Object.freeze(["read", "write", "unlock"] as const);
+
+/** `STATX_BASIC_STATS | STATX_BTIME`: everything that the kernel can use of an answer to STATX. */
+export const STATX_ALL = 0xfff;
 
 /** `FUSE_FSYNC_FDATASYNC`. */
 export const FSYNC_DATA_ONLY = 1 << 0;

@@ -1,7 +1,7 @@
 /** Writing the structures that several answers share. Positions count 32-bit words. */
 
 import { type Attributes, FIRST_VOLATILE_NODE, type NodeEntry, type NodeRef } from "../../../lib/vfs/filesystem.ts";
-import { ATTR_SIZE } from "./abi.ts";
+import { ATTR_SIZE, STATX_ALL } from "./abi.ts";
 
 const TWO_32 = 2 ** 32;
 
@@ -49,6 +49,31 @@ export function putAttributes(words: Uint32Array, at: number, node: NodeRef, att
   words[at + 19] = attributes.rdev;
   words[at + 20] = BLOCK_SIZE;
   words[at + 21] = 0;
+}
+
+/** Writes `struct fuse_statx` into words that are zero. */
+export function putStatx(words: Uint32Array, at: number, node: NodeRef, attributes: Attributes): void {
+  words[at] = STATX_ALL;
+  words[at + 1] = BLOCK_SIZE;
+  words[at + 4] = attributes.links;
+  words[at + 5] = attributes.uid;
+  words[at + 6] = attributes.gid;
+  words[at + 7] = attributes.mode;
+  putNode(words, at + 8, node);
+  put64(words, at + 10, attributes.size);
+  put64(words, at + 12, Math.ceil(attributes.size / 512));
+  putTime(words, at + 16, attributes.atime, attributes.atimeNsec);
+  putTime(words, at + 20, attributes.btime, attributes.btimeNsec);
+  putTime(words, at + 24, attributes.ctime, attributes.ctimeNsec);
+  putTime(words, at + 28, attributes.mtime, attributes.mtimeNsec);
+  // Elsewhere device numbers are packed as the kernel's new_encode_dev() does it: minor, major, rest of minor.
+  words[at + 32] = (attributes.rdev >>> 8) & 0xfff;
+  words[at + 33] = (attributes.rdev & 0xff) | ((attributes.rdev >>> 12) & 0xfff00);
+}
+
+function putTime(words: Uint32Array, at: number, seconds: number, nanoseconds: number): void {
+  put64(words, at, seconds);
+  words[at + 2] = nanoseconds;
 }
 
 /**

@@ -19,8 +19,9 @@ import {
   OPEN_OUT_SIZE,
   OpenReply,
   OUT_HEADER_SIZE,
+  STATX_OUT_SIZE,
 } from "./abi.ts";
-import { attributeSeconds, put64, putAttributes, putEntry } from "./encode.ts";
+import { attributeSeconds, put64, putAttributes, putEntry, putStatx } from "./encode.ts";
 import type { Request } from "./request.ts";
 
 /** Where finished answers go. */
@@ -82,6 +83,13 @@ export class ReplyWriter {
     put64(this.#words, BODY + 2, 0);
     putAttributes(this.#words, BODY + 4, node, attributes);
     this.#length = OUT_HEADER_SIZE + ATTR_OUT_SIZE;
+  }
+
+  statx(node: NodeRef, attributes: Attributes): void {
+    this.#words.fill(0, BODY, BODY + STATX_OUT_SIZE / 4);
+    put64(this.#words, BODY, attributeSeconds(node));
+    putStatx(this.#words, BODY + 8, node, attributes);
+    this.#length = OUT_HEADER_SIZE + STATX_OUT_SIZE;
   }
 
   opened(opened: OpenedHandle): void {

@@ -19,6 +19,17 @@ export const getattr = operation({
   encode: (reply, attributes, request) => reply.attributes(request.node, attributes),
 });
 
+/** Sent for the birth time only, and once for a node: GETATTR has no room for it. It never changes. */
+export const statx = operation({
+  name: "STATX",
+  bodySize: 24,
+  call(filesystem, request, body) {
+    const handle = (body.u32(0) & GETATTR_FH) === 0 ? null : body.handle(2);
+    return filesystem.getattr(request, request.node, handle);
+  },
+  encode: (reply, attributes, request) => reply.statx(request.node, attributes),
+});
+
 export const setattr = operation({
   name: "SETATTR",
   bodySize: 88,
