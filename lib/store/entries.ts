@@ -1,12 +1,16 @@
 /** Creating and removing entries, and changing attributes, with their journal entries. */
 
 import { MemfsError } from "../errors.ts";
+import { orphanKey } from "./keys.ts";
 import { deleteMemory, moveMemory } from "./memories.ts";
 import { isDirectory, isFile, typeOf } from "./mode.ts";
 import type { NodeName, NodeRecord } from "./node-record.ts";
 import type { Mutable, Timestamp } from "./record.ts";
 import type { Transaction } from "./transaction.ts";
 import { addName, directory, existingEntry, type NewNode, newNode, pathOf, removeName } from "./tree.ts";
+
+/** Names of one file. All are in its record, which every change of the file writes again. */
+const LINKS_MAX = 1000;
 
 /**
  * Makes a node under a free name. A regular file is journalled with its first version, everything else here.
@@ -22,13 +26,34 @@ export function create(tx: Transaction, at: NodeName, made: NewNode): Mutable<No
   return node;
 }
 
-/** Another name for a file. @throws MemfsError `exists`, `not_found`, `not_directory`, `name_too_long`, `not_permitted` */
+/** Makes a file without a name in a directory (O_TMPFILE): it goes with whoever has it open, or gets a name later. */
+export function createNameless(tx: Transaction, parent: number, made: NewNode): Mutable<NodeRecord> {
+  directory(tx, parent);
+  const node = tx.addNode(newNode(tx.newNodeNumber(), made, tx.now));
+  node.detachedSince = tx.at;
+  tx.mark(orphanKey(node.number));
+  return node;
+}
+
+/**
+ * Another name for a file, or the first one for a file that was made without. A removed file stays removed: it has a
+ * history that has ended.
+ * @throws MemfsError `exists`, `not_found`, `not_directory`, `name_too_long`, `not_permitted`, `too_many_links`
+ */
 export function link(tx: Transaction, number: number, at: NodeName): NodeRecord {
   const node = tx.node(number);
   if (isDirectory(node.mode)) throw new MemfsError("not_permitted", "a directory has one name");
-  if (node.names.length === 0) throw new MemfsError("not_found", "the file was removed");
+  if (node.names.length === 0 && node.content !== null) throw new MemfsError("not_found", "the file was removed");
+  if (node.names.length >= LINKS_MAX)
+    throw new MemfsError("too_many_links", `a file has at most ${LINKS_MAX} names; make a copy`);
   const linked = tx.editNode(number);
+  const first = node.names.length === 0;
   addName(tx, linked, at);
+  // Like any new file: journalled with its first version.
+  if (first) {
+    tx.delete(orphanKey(number));
+    return linked;
+  }
   const seq = tx.journal("entry.created", { memory: node.memory }, { path: pathOf(tx, at) });
   tx.putPastEntry(at, seq, linked);
   return linked;

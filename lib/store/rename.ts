@@ -7,7 +7,7 @@ import { isDirectory } from "./mode.ts";
 import type { NodeName, NodeRecord } from "./node-record.ts";
 import type { Mutable } from "./record.ts";
 import type { Transaction } from "./transaction.ts";
-import { checkName, directory, existingEntry, type Move, moveName, pathOf, removeName, ROOT_NODE } from "./tree.ts";
+import { checkName, directory, existingEntry, isBelow, type Move, moveName, pathOf, removeName } from "./tree.ts";
 import { filesBelow } from "./walk.ts";
 
 export interface RenameOptions {
@@ -46,9 +46,7 @@ function checkKinds(
   if (isDirectory(node.mode)) {
     if (target !== null && !isDirectory(target.mode))
       throw new MemfsError("not_directory", "the target is not a directory");
-    for (let above = to.parent; above !== ROOT_NODE; above = tx.node(above).names[0]?.parent ?? ROOT_NODE) {
-      if (above === node.number) throw new MemfsError("invalid_argument", "a directory cannot move below itself");
-    }
+    if (isBelow(tx, to, node)) throw new MemfsError("invalid_argument", "a directory cannot move below itself");
   }
   if (target === null || !isDirectory(target.mode)) return;
   if (!isDirectory(node.mode)) throw new MemfsError("is_directory", "the target is a directory");

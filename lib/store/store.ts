@@ -12,7 +12,7 @@ import type { JournalKind } from "./journal.ts";
 import { counterKey, rangeOf, readU48 } from "./keys.ts";
 import type { Listing } from "./listings.ts";
 import { listMemories, memoryInfo } from "./memory-list.ts";
-import { S_IFDIR } from "./mode.ts";
+import { isDirectory, S_IFDIR } from "./mode.ts";
 import { fromBytes, toBytes } from "./names.ts";
 import { type Counters, decodeCounters } from "./counters.ts";
 import type { EntryRecord } from "./entry-record.ts";
@@ -161,13 +161,23 @@ export class Store {
    * else when they have been read.
    */
   withSubtree<T>(directory: number, change: () => T): T | Promise<T> {
-    return subtreeLoaded(this.#state, directory) ? change() : this.#loadAndRun(directory, change);
+    return subtreeLoaded(this.#state, directory) ? change() : this.#loadAndRun([directory], change);
   }
 
-  async #loadAndRun<T>(directory: number, change: () => T): Promise<T> {
+  /** As {@link withSubtree}, with all directories among the nodes. */
+  withSubtrees<T>(nodes: readonly NodeRecord[], change: () => T): T | Promise<T> {
+    const cold = nodes.filter(({ mode, number }) => isDirectory(mode) && !subtreeLoaded(this.#state, number));
+    if (cold.length === 0) return change();
+    return this.#loadAndRun(
+      cold.map(({ number }) => number),
+      change,
+    );
+  }
+
+  async #loadAndRun<T>(directories: readonly number[], change: () => T): Promise<T> {
     const release = this.#state.listings.hold();
     try {
-      await loadSubtree(this.#state, directory);
+      for (const directory of directories) await loadSubtree(this.#state, directory);
       return change();
     } finally {
       release();

@@ -113,15 +113,33 @@ export function removeName(tx: Transaction, number: number, at: NodeName): Mutab
 
 /** Moves one name of a node to a free one. The order of its names stays. */
 export function moveName(tx: Transaction, number: number, { from, to }: Move): Mutable<NodeRecord> {
+  tx.putEntry(from.parent, from.name, null);
+  return rename(tx, number, { from, to });
+}
+
+/** Two names change places. `numbers`: the nodes that are at them. */
+export function exchangeNames(tx: Transaction, { from, to }: Move, numbers: readonly [number, number]): void {
+  rename(tx, numbers[0], { from, to });
+  rename(tx, numbers[1], { from: to, to: from });
+}
+
+function rename(tx: Transaction, number: number, { from, to }: Move): Mutable<NodeRecord> {
   const node = tx.editNode(number);
   const subdirectory = isDirectory(node.mode);
-  tx.putEntry(from.parent, from.name, null);
   tx.putEntry(to.parent, to.name, { name: to.name, node: number, type: typeOf(node.mode) });
   resize(tx, from.parent, { subdirectory, by: -1 });
   resize(tx, to.parent, { subdirectory, by: 1 });
   node.names = node.names.map((name) => (name.parent === from.parent && name.name === from.name ? to : name));
   node.ctime = tx.now;
   return node;
+}
+
+/** True when a name is in the directory or anywhere below it. */
+export function isBelow(tx: Transaction, { parent }: NodeName, { number }: NodeRecord): boolean {
+  for (let above = parent; above !== ROOT_NODE; above = tx.node(above).names[0]?.parent ?? ROOT_NODE) {
+    if (above === number) return true;
+  }
+  return false;
 }
 
 /** Entry counts and times of a directory whose names change. */

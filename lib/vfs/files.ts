@@ -65,7 +65,7 @@ export class Files {
   read(number: number, ref: HandleRef, { offset, length }: { offset: number; length: number }): Buffer {
     const view = this.#view;
     const node = view.node(number);
-    view.accessed(node, view.handles.file(ref).flags);
+    view.accessed(node, view.handles.file(ref, number).flags);
     const draft = view.drafts.get(number);
     if (draft !== undefined) return draft.read(offset, length);
     return view.live.store.contentRange(node.content, { offset, length });

@@ -174,7 +174,7 @@ export interface Filesystem {
   mkdir(caller: Caller, parent: NodeRef, name: Buffer, mode: number): Answer<NodeEntry>;
   unlink(caller: Caller, parent: NodeRef, name: Buffer): Answer<void>;
   rmdir(caller: Caller, parent: NodeRef, name: Buffer): Answer<void>;
-  /** `flags`: RENAME_NOREPLACE 1, RENAME_EXCHANGE 2. */
+  /** `flags`: 0, RENAME_NOREPLACE 1, or RENAME_EXCHANGE 2 (both names exist and change places). */
   rename(
     caller: Caller,
     from: { parent: NodeRef; name: Buffer },
@@ -192,6 +192,13 @@ export interface Filesystem {
     flags: number,
     mode: number,
     killPrivileges?: boolean,
+  ): Answer<{ entry: NodeEntry; opened: OpenedHandle }>;
+  /** O_TMPFILE: a file in a directory without a name; a LINK may give it one. `links` of its attributes is 0. */
+  tmpfile(
+    caller: Caller,
+    parent: NodeRef,
+    flags: number,
+    mode: number,
   ): Answer<{ entry: NodeEntry; opened: OpenedHandle }>;
   /** At most `size` bytes; fewer only at the end of the file. The result is not modified afterwards. */
   read(caller: Caller, node: NodeRef, handle: HandleRef, offset: number, size: number): Answer<Buffer>;

@@ -175,6 +175,15 @@ export class Mount implements Filesystem {
     );
   }
 
+  tmpfile(
+    caller: Caller,
+    parent: NodeRef,
+    flags: number,
+    mode: number,
+  ): Answer<{ entry: NodeEntry; opened: OpenedHandle }> {
+    return this.#writable(parent).names.createNameless(caller, parent.number, { mode, flags });
+  }
+
   read(_caller: Caller, node: NodeRef, handle: HandleRef, offset: number, size: number): Answer<Buffer> {
     if (node.number >= FIRST_VOLATILE_NODE)
       return this.#of(node).hidden.read(node.number, handle, { offset, length: size });

@@ -1,7 +1,8 @@
 /** Operations on names: lookup, creation, removal, rename, links. */
 
 import { MemfsError } from "../errors.ts";
-import { create, link, rmdir, unlink } from "../store/entries.ts";
+import { create, createNameless, link, rmdir, unlink } from "../store/entries.ts";
+import { exchange } from "../store/exchange.ts";
 import {
   isDirectory,
   isFile,
@@ -23,13 +24,15 @@ import type { Answer, Caller, NodeEntry, OpenedHandle } from "./filesystem.ts";
 import type { Files } from "./files.ts";
 import { O_EXCL } from "./handle.ts";
 import { checkCount } from "./limits.ts";
+import { owned } from "./ownership.ts";
 import type { View } from "./view.ts";
 
 const RENAME_NOREPLACE = 1;
+const RENAME_EXCHANGE = 2;
 /** PATH_MAX without its NUL. */
 const TARGET_MAX = 4095;
 /** What a node can be made as. */
-const TYPES: readonly number[] = [S_IFREG, S_IFDIR, S_IFLNK, S_IFIFO, S_IFSOCK];
+const TYPES: readonly number[] = [S_IFREG, S_IFDIR, S_IFLNK, S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK];
 
 /** What a new name is to stand for. */
 export interface Making {
@@ -71,17 +74,21 @@ export class Names {
     return this.#view.entry(this.#make(caller, making));
   }
 
-  #make(caller: Caller, { at, mode, rdev, target, deferred }: Making): NodeRecord {
+  #make(caller: Caller, making: Making): NodeRecord {
     const view = this.#view;
+    const { at, mode, deferred } = making;
     view.requireWritable(caller, "create", at.parent);
     const type = typeOf(mode);
-    if (type === S_IFCHR || type === S_IFBLK) throw new MemfsError("not_permitted", "no device files here");
+    if (type === S_IFCHR || type === S_IFBLK) this.#requireDevices(caller);
     if (!TYPES.includes(type)) throw new MemfsError("invalid_argument", "the mode is of no type of file");
     if (type === S_IFREG) checkCount(view.live.store);
-    const { uid, gid } = view.identity;
-    // No spreads here: each would give the object a shape of its own, at some microseconds a request.
-    const made = { mode, uid, gid, rdev, target };
+    const made = owned(view, caller, at.parent, making);
     return view.live.store.update(view.cause(caller, null, deferred), (tx) => create(tx, at, made));
+  }
+
+  #requireDevices(caller: Caller): void {
+    if (this.#view.identity.posixOwner && caller.uid === 0) return;
+    throw new MemfsError("not_permitted", "device files are for root, in a mount with --posix-owner");
   }
 
   symlink(caller: Caller, at: NodeName, target: string): NodeEntry {
@@ -121,6 +128,21 @@ export class Names {
     return { entry, opened: this.#files.openNode(caller, node, flags) };
   }
 
+  /** O_TMPFILE: a file of this mount alone, until LINK gives it a name. */
+  createNameless(
+    caller: Caller,
+    parent: number,
+    { mode, flags }: { mode: number; flags: number },
+  ): { entry: NodeEntry; opened: OpenedHandle } {
+    const view = this.#view;
+    view.requireWritable(caller, "create", parent);
+    const made = owned(view, caller, parent, { mode: S_IFREG | (mode & PERMISSIONS) });
+    const node = view.live.store.update(view.cause(caller, null, true), (tx) => createNameless(tx, parent, made));
+    draftOf(view, node);
+    const entry = view.entry(node);
+    return { entry, opened: this.#files.openNode(caller, node, flags) };
+  }
+
   #openExisting(
     caller: Caller,
     number: number,
@@ -134,8 +156,24 @@ export class Names {
   link(caller: Caller, number: number, at: NodeName): NodeEntry {
     const view = this.#view;
     view.requireWritable(caller, "link", at.parent);
-    view.node(number);
-    return view.entry(view.live.store.update(view.cause(caller), (tx) => link(tx, number, at)));
+    const nameless = view.node(number).names.length === 0;
+    if (nameless) checkCount(view.live.store);
+    // The name of a file that had none is recorded with its first version.
+    const linked = view.live.store.update(view.cause(caller, null, nameless), (tx) => link(tx, number, at));
+    if (nameless) this.#commitLinked(caller, number);
+    return view.entry(nameless ? view.node(number) : linked);
+  }
+
+  /** The name is there: a failure now is told to the close that follows, which tries again. */
+  #commitLinked(caller: Caller, number: number): void {
+    try {
+      commitDraft(this.#view, number, { caller });
+    } catch (error) {
+      this.#view.live.log.warn("a file that was linked could not be stored; its close tries again", {
+        node: number,
+        error: String(error),
+      });
+    }
   }
 
   unlink(caller: Caller, at: NodeName): void {
@@ -157,6 +195,7 @@ export class Names {
     const view = this.#view;
     view.requireWritable(caller, "rename", from.parent);
     view.node(to.parent);
+    if (flags === RENAME_EXCHANGE) return this.#exchange(caller, { from, to });
     if ((flags & ~RENAME_NOREPLACE) !== 0)
       throw new MemfsError("invalid_argument", "the rename flags are not supported");
     const source = view.live.store.entry(from.parent, from.name);
@@ -166,6 +205,23 @@ export class Names {
     return view.live.store.withSubtree(node.number, () =>
       this.#rename(caller, { node: node.number, from, to, flags, folds: false, note: null }),
     );
+  }
+
+  #exchange(caller: Caller, move: Move): Answer<void> {
+    const view = this.#view;
+    const { store } = view.live;
+    const [first, second] = [this.#committed(caller, move.from), this.#committed(caller, move.to)];
+    return store.withSubtrees([first, second], () => store.update(view.cause(caller), (tx) => exchange(tx, move)));
+  }
+
+  /** The node at a name, its content committed: a rename is a commit point. */
+  #committed(caller: Caller, { parent, name }: NodeName): NodeRecord {
+    const view = this.#view;
+    const entry = view.live.store.entry(parent, name);
+    if (entry === null) throw new MemfsError("not_found", "no such file or directory");
+    view.live.settleElsewhere(view, entry.node);
+    commitDraft(view, entry.node, { caller });
+    return view.node(entry.node);
   }
 
   #renameFile(caller: Caller, number: number, move: { from: NodeName; to: NodeName; flags: number }): void {

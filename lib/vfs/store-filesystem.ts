@@ -22,6 +22,7 @@ import {
 import { Hidden } from "./hidden/hidden.ts";
 import { Locks } from "./locks.ts";
 import { Names } from "./names.ts";
+import { ownerChanges } from "./ownership.ts";
 import { dropPrivileges } from "./privileges.ts";
 import { View, type ViewOptions } from "./view.ts";
 import { Xattrs } from "./xattrs.ts";
@@ -76,8 +77,10 @@ export class StoreFilesystem {
     const mtime = timeOf(changes.mtime, now);
     const permissions = changes.mode === undefined ? undefined : changes.mode & PERMISSIONS;
     if (atime !== undefined) view.live.accessTimes.forget(number);
-    if (atime === undefined && mtime === undefined && permissions === undefined) return;
+    const owner = view.identity.posixOwner ? ownerChanges(view.node(number), changes) : null;
+    if (atime === undefined && mtime === undefined && permissions === undefined && owner === null) return;
     const attributes = {
+      ...owner,
       ...(permissions === undefined ? {} : { permissions }),
       ...(atime === undefined ? {} : { atime }),
       ...(mtime === undefined ? {} : { mtime }),
@@ -86,7 +89,7 @@ export class StoreFilesystem {
     if (draft !== undefined && mtime !== undefined) draft.mtime = mtime;
     if (draft !== undefined) draft.ctime = now;
     // The kernel sets the times of a file it is truncating along with the size: the draft has them, nothing to record.
-    if (changes.size !== undefined && permissions === undefined) return;
+    if (changes.size !== undefined && permissions === undefined && owner === null) return;
     view.live.store.update(view.cause(caller), (tx) => setAttributes(tx, number, attributes));
   }
 

@@ -102,8 +102,8 @@ export class View implements LiveView, LockHolder {
     return {
       mode: node.mode,
       links: linksOf(node),
-      uid: this.identity.uid,
-      gid: this.identity.gid,
+      uid: this.identity.posixOwner ? node.uid : this.identity.uid,
+      gid: this.identity.posixOwner ? node.gid : this.identity.gid,
       rdev: node.rdev,
       size: draft?.size ?? node.size,
       atime: atime.sec,

@@ -24,6 +24,15 @@ export const create = operation({
   encode: (reply, { entry, opened }) => reply.created(entry, opened),
 });
 
+/** A body as that of CREATE, whose name is of no use: the kernel gives all of these files the same one. */
+export const tmpfile = operation({
+  name: "TMPFILE",
+  bodySize: 16,
+  call: (filesystem, request, body) =>
+    filesystem.tmpfile(request, request.node, body.u32(0), body.u32(1) & PERMISSIONS),
+  encode: (reply, { entry, opened }) => reply.created(entry, opened),
+});
+
 export const read = operation({
   name: "READ",
   bodySize: 24,
