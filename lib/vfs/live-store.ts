@@ -113,6 +113,12 @@ export class LiveStore implements DraftSource {
     this.#orphans.add(node);
   }
 
+  /** The node got a name after all. */
+  named(node: number): void {
+    this.#orphans.delete(node);
+    this.#unreferenced.delete(node);
+  }
+
   /** A view stopped referring to a node without names: it is dropped once nobody does. */
   unreferenced(node: number): void {
     for (const view of this.#views) if (view.refersTo(node)) return;

@@ -160,7 +160,10 @@ export class Names {
     if (nameless) checkCount(view.live.store);
     // The name of a file that had none is recorded with its first version.
     const linked = view.live.store.update(view.cause(caller, null, nameless), (tx) => link(tx, number, at));
-    if (nameless) this.#commitLinked(caller, number);
+    if (nameless) {
+      view.live.named(number);
+      this.#commitLinked(caller, number);
+    }
     return view.entry(nameless ? view.node(number) : linked);
   }
 

@@ -1,4 +1,4 @@
-/** Kinds of nodes and their names on real mounts: links, pipes, sockets, nameless files, exchanges, listings. */
+/** Kinds of nodes and their names on real mounts: links, pipes, sockets, nameless files, exchanges. */
 import t, { type Test } from "tap";
 import type { MemoryVersion } from "../../lib/api.ts";
 import { requireFuse } from "../fixtures/fuse.ts";
@@ -174,62 +174,6 @@ os.close(fd)
 assert read(two + "/plain") == "" and os.stat(two + "/plain").st_size == 0
 `;
 
-/** Entries that are there throughout are given exactly once, whatever comes and goes, and positions can be sought. */
-const LISTINGS = `
-class Dirent(ctypes.Structure):
-    _fields_ = [("ino", ctypes.c_ulong), ("off", ctypes.c_long), ("reclen", ctypes.c_ushort), ("type", ctypes.c_ubyte), ("name", ctypes.c_char * 256)]
-libc.opendir.restype = ctypes.c_void_p
-libc.readdir.restype = ctypes.POINTER(Dirent)
-libc.telldir.restype = ctypes.c_long
-for call in libc.readdir, libc.telldir, libc.closedir, libc.rewinddir:
-    call.argtypes = [ctypes.c_void_p]
-libc.seekdir.argtypes = [ctypes.c_void_p, ctypes.c_long]
-def following(stream):
-    entry = libc.readdir(stream)
-    return entry.contents.name.decode() if entry else None
-big = one + "/big"
-os.mkdir(big)
-for index in range(10000):
-    os.close(os.open(f"{big}/{index}", os.O_CREAT | os.O_WRONLY))
-kept = set(str(index) for index in range(10000) if index % 3 != 0)
-for place in one, two:
-    stream = libc.opendir((place + "/big").encode())
-    seen, positions = [], []
-    other = two if place == one else one
-    while True:
-        if len(seen) % 97 == 0:
-            positions.append((libc.telldir(stream), len(seen)))
-        name = following(stream)
-        if name is None:
-            break
-        seen.append(name)
-        turn = len(seen)
-        if turn % 20 == 0 and turn < 12000:
-            os.close(os.open(f"{other}/big/new-{place[-3:]}-{turn}", os.O_CREAT | os.O_WRONLY))
-            gone = f"{one}/big/{turn // 20 * 3 % 9999}"
-            if os.path.exists(gone):
-                os.unlink(gone)
-    assert len(seen) == len(set(seen)), "twice"
-    assert kept <= set(seen), "missed"
-    for position, index in positions[::7]:
-        libc.seekdir(stream, position)
-        wanted = [name for name in seen[index:] if name in kept][:20]
-        found = []
-        while len(found) < len(wanted):
-            name = following(stream)
-            if name in kept:
-                found.append(name)
-        assert found == wanted, (position, index)
-    os.stat(place + "/big")
-    libc.rewinddir(stream)
-    again = set(iter(lambda: following(stream), None))
-    now = set(os.listdir(other + "/big")) | {".", ".."}
-    assert again == now, ("a rewound stream sees what is there now", sorted(again - now)[:9], sorted(now - again)[:9])
-    libc.closedir(stream)
-subprocess.run(["rm", "-r", big], check=True)
-assert not os.path.exists(two + "/big")
-`;
-
 if (requireFuse(t)) {
   await t.test("nodes and names in mounts", async (t) => {
     const trio = await Trio.open(t);
@@ -239,7 +183,6 @@ if (requireFuse(t)) {
     await t.test("a file opened with O_TMPFILE has no name until it is linked", python(NAMELESS));
     await t.test("files and directories are exchanged in every mount at once", python(EXCHANGES));
     await t.test("flags of open mean what they mean anywhere", python(OPENING));
-    await t.test("a listing of 10,000 entries is stable while entries come and go", python(LISTINGS));
     await t.test("the history tells of it", async (t) => {
       const history = async (path: string): Promise<string[]> =>
         (await trio.home.json<MemoryVersion[]>("log", `notes:${path}`))

@@ -131,6 +131,17 @@ t.test("a file without a name is nobody's memory until a link names it, and whol
   t.strictSame(await history(fixture, "/empty"), ["created /empty"]);
 });
 
+t.test("a file that was closed without a name and linked then stays", async (t) => {
+  const { mount, other } = await mountedFixture(t);
+  const file = await tmpfile(mount, "/");
+  await mount.put(file, "content");
+  await mount.close(file);
+  await linkNode(mount, file.node, { parent: await mount.node("/"), name: "f" });
+  mount.mount.forget(file.node, 100);
+  await mount.mount.detach();
+  t.equal(await (await other()).read("/f"), "content");
+});
+
 t.test("a file without a name goes with its handle, and with the mount", async (t) => {
   const { mount, store, reopen } = await mountedFixture(t);
   const file = await tmpfile(mount, "/");

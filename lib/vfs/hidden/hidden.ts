@@ -80,8 +80,20 @@ export class Hidden {
   /** A directory has one link, which tells `find` that the number of links says nothing about subdirectories. */
   #attributes({ mode, size, mtime: { sec, nsec } }: Look): Attributes {
     const { uid, gid } = this.#view.identity;
-    const times = { atime: sec, atimeNsec: nsec, mtime: sec, mtimeNsec: nsec, ctime: sec, ctimeNsec: nsec };
-    return { mode, links: 1, uid, gid, rdev: 0, size, ...times };
+    const times = { atime: sec, atimeNsec: nsec, mtime: sec, mtimeNsec: nsec };
+    return {
+      mode,
+      links: 1,
+      uid,
+      gid,
+      rdev: 0,
+      size,
+      ...times,
+      ctime: sec,
+      ctimeNsec: nsec,
+      btime: sec,
+      btimeNsec: nsec,
+    };
   }
 
   readlink(number: number): Buffer {
