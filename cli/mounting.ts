@@ -3,6 +3,7 @@
 import { userInfo } from "node:os";
 import type { MountRequest } from "../lib/api.ts";
 import type { Command } from "commander";
+import { MemfsError } from "../lib/errors.ts";
 import { parseOwner } from "./owner.ts";
 
 /** As commander hands them over. */
@@ -16,6 +17,7 @@ export interface MountFlags {
   readonly suid?: boolean;
   readonly dev?: boolean;
   readonly persist?: boolean;
+  readonly driver?: string;
 }
 
 /** Adds the flags. */
@@ -28,7 +30,8 @@ export function mountFlags(command: Command): Command {
     .option("--posix-owner", "files have owners of their own, and their modes are enforced")
     .option("--allow-other", "let other users in (root's mounts always do)")
     .option("--suid", "honour set-user-id bits (root only)")
-    .option("--dev", "honour device files (root only)");
+    .option("--dev", "honour device files (root only)")
+    .option("--driver <name>", "who speaks to the kernel: kernel (default), or native for libfuse 2");
 }
 
 /** What the flags say in a request. @throws MemfsError `invalid_argument` */
@@ -36,7 +39,7 @@ export async function fromFlags(
   flags: MountFlags,
   env: NodeJS.ProcessEnv,
 ): Promise<Omit<MountRequest, "mountpoint" | "stores">> {
-  const { session, create, owner, posixOwner, allowOther, suid, dev, persist } = flags;
+  const { session, create, owner, posixOwner, allowOther, suid, dev, persist, driver } = flags;
   return {
     agent: flags.agent ?? (env["MEMFS_AGENT"] || loginName()),
     ...(session === undefined ? {} : { session_id: session }),
@@ -47,7 +50,13 @@ export async function fromFlags(
     ...(suid === undefined ? {} : { suid }),
     ...(dev === undefined ? {} : { dev }),
     ...(persist === undefined ? {} : { persist }),
+    ...(driver === undefined ? {} : { driver: parseDriver(driver) }),
   };
+}
+
+function parseDriver(name: string): "kernel" | "native" {
+  if (name === "kernel" || name === "native") return name;
+  throw new MemfsError("invalid_argument", `there is no driver ${name}; use kernel or native`);
 }
 
 /** Containers run users that have no account. */

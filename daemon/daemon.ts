@@ -11,7 +11,7 @@ import { Catalogue } from "../lib/store/catalogue.ts";
 import { Keyring } from "../lib/store/keyring.ts";
 import { LiveStores } from "../lib/vfs/live-stores.ts";
 import { ClosingStack } from "./closing.ts";
-import { createKernelDriver } from "./fuse/kernel/kernel-driver.ts";
+import { Drivers } from "./drivers.ts";
 import { MountTable } from "./mount-table.ts";
 import { Mounts } from "./mounts.ts";
 
@@ -75,10 +75,10 @@ async function open({ home, env, log, onStopRequest }: DaemonOptions, stack: Clo
 
   const table = new MountTable(home.mountsFile);
   const remembered = await table.open(log);
-  const driver = createKernelDriver({ log });
-  stack.push(() => driver.close());
+  const drivers = new Drivers(log);
+  stack.push(() => drivers.close());
   const user = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
-  const mounts = new Mounts({ catalogue, live, driver, door: kv, table, home: home.dir, clock, ids, log, user });
+  const mounts = new Mounts({ catalogue, live, drivers, door: kv, table, home: home.dir, clock, ids, log, user });
   stack.push(() => mounts.close());
   await mounts.restore(remembered);
 

@@ -1,5 +1,6 @@
 /** A mount as others see it, and as the home remembers it. */
 
+import type { DriverName } from "./drivers.ts";
 import type { Access } from "./mount-stores.ts";
 import type { MountRights } from "./mount-rights.ts";
 
@@ -17,7 +18,7 @@ export interface MountInfo extends MountRights {
   readonly mountpoint: string;
   readonly agent: string;
   readonly sessionId: string;
-  readonly driver: string;
+  readonly driver: DriverName;
   /** Microseconds since the epoch. */
   readonly createdAt: number;
   readonly stores: readonly MountedStore[];
@@ -47,7 +48,7 @@ const FIELDS: Readonly<Record<keyof MountInfo, Check>> = {
   mountpoint: isText,
   agent: isText,
   sessionId: isText,
-  driver: isText,
+  driver: (value) => value === "kernel" || value === "native",
   createdAt: isCount,
   stores: (value) => Array.isArray(value) && value.length > 0 && value.every((store) => has(store, STORE)),
   persist: isFlag,

@@ -8,7 +8,8 @@ import type { Catalogue } from "../lib/store/catalogue.ts";
 import type { Actor } from "../lib/store/types.ts";
 import type { LiveStores } from "../lib/vfs/live-stores.ts";
 import { Mount, type MountOptions } from "../lib/vfs/mount.ts";
-import type { Attachment, Driver } from "./fuse/driver.ts";
+import type { DriverName, Drivers } from "./drivers.ts";
+import type { Attachment } from "./fuse/driver.ts";
 import { checksModes, grantRights, type Owner, type RightsRequest } from "./mount-rights.ts";
 import type { ListedMount, MountInfo } from "./mount-info.ts";
 import { findStores, makeStores, requireStores, type StoreRequest } from "./mount-stores.ts";
@@ -23,6 +24,7 @@ export interface AttachRequest extends StoreRequest, RightsRequest {
   readonly sessionId: string | null;
   /** The next daemon of the home mounts it again. */
   readonly persist: boolean;
+  readonly driver: DriverName;
   /** Who asks; the actor behind stores that are made. */
   readonly actor: Actor;
 }
@@ -43,7 +45,7 @@ interface Mounted {
 export interface MountsOptions {
   readonly catalogue: Catalogue;
   readonly live: LiveStores;
-  readonly driver: Driver;
+  readonly drivers: Pick<Drivers, "get" | "protocol">;
   /** Tells when requests have to wait for the storage. */
   readonly door: MountOptions["door"];
   readonly table: MountTable;
@@ -82,9 +84,9 @@ export class Mounts {
     return this.#options.table.cleared;
   }
 
-  /** See {@link Driver.protocol}. */
+  /** See {@link Drivers.protocol}. */
   get protocol(): string | null {
-    return this.#options.driver.protocol;
+    return this.#options.drivers.protocol;
   }
 
   /**
@@ -154,9 +156,10 @@ export class Mounts {
   }
 
   async #attach(request: AttachRequest): Promise<MountInfo> {
-    const { driver, table, clock, ids, log, user } = this.#options;
+    const { drivers, table, clock, ids, log, user } = this.#options;
     checkIdentity(request);
     const rights = grantRights(request, user);
+    const driver = await drivers.get(request.driver, rights);
     const wanted = findStores(this.#options.catalogue, request);
     const mountpoint = await this.#prepare(request.mountpoint);
     this.#refuseKept(mountpoint);
@@ -225,7 +228,7 @@ export class Mounts {
   }
 
   async #mount(info: MountInfo): Promise<Mounted> {
-    const { catalogue, live, driver, ids, door } = this.#options;
+    const { catalogue, drivers, live, ids, door } = this.#options;
     const { agent, sessionId, owner, posixOwner, allowOther, suid, dev } = info;
     const identity = {
       ...{ agent, sessionId, uid: owner.uid, gid: owner.gid, posixOwner, generation: this.#generation },
@@ -235,6 +238,7 @@ export class Mounts {
       info.stores.map(async ({ id, access, directory }) => ({ live: await live.open(id), access, directory })),
     );
     let filesystem: Mount | undefined;
+    const driver = await drivers.get(info.driver, info);
     const attachment = await driver.attach({
       mountpoint: info.mountpoint,
       source: `memfs:${info.stores.map(({ id }) => catalogue.find(id).slug).join(",")}`,

@@ -179,7 +179,7 @@ export interface Mount {
   readonly persist: boolean;
   /** Why it is not there at the moment, though it should be; null when it is. */
   readonly problem: string | null;
-  readonly driver: string;
+  readonly driver: "kernel" | "native";
   readonly created_at: string;
   readonly stores: readonly MountedStore[];
 }
@@ -213,6 +213,8 @@ export interface MountRequest {
   readonly dev?: boolean;
   /** Mounts it again after a restart or crash of the daemon. */
   readonly persist?: boolean;
+  /** Who speaks to the kernel; default: memfs itself. */
+  readonly driver?: "kernel" | "native";
 }
 
 export interface DaemonStatus {

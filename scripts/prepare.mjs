@@ -1,13 +1,14 @@
 // @ts-check
 /** Installs what a fresh checkout lacks. Runs before node_modules exists: nothing but Node is imported here. */
+import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { ROOT, fail, step } from "./run.mjs";
 
 /** @typedef {{ version?: string, optional?: boolean, devOptional?: boolean, peer?: boolean }} Locked */
 
-/** A command some part needs, and the Debian package that brings it. */
-/** @typedef {{ command: string, package: string }} Tool */
+/** A command or shared library some part needs, and the Debian package that brings it. */
+/** @typedef {{ command?: string, library?: string, package: string }} Tool */
 
 /** Ends the script when Node is older than package.json allows. */
 export function requireNode() {
@@ -70,12 +71,29 @@ export function hasCommand(command) {
 }
 
 /**
- * Installs Debian packages whose commands are missing; where that is not possible, says what to run.
+ * Whether the dynamic linker finds `library`.
+ * @param {string} library
+ */
+function hasLibrary(library) {
+  const { stdout } = spawnSync("ldconfig", ["-p"], { encoding: "utf8", env: { PATH: `${process.env["PATH"]}:/sbin` } });
+  return (stdout ?? "").includes(`\t${library} `);
+}
+
+/**
+ * Whether what the tool brings is there.
+ * @param {Tool} tool
+ */
+function isThere({ command, library }) {
+  return (command === undefined || hasCommand(command)) && (library === undefined || hasLibrary(library));
+}
+
+/**
+ * Installs Debian packages whose commands or libraries are missing; where that is not possible, says what to run.
  * What cannot do without them says so itself, so this never ends the script.
  * @param {readonly Tool[]} tools
  */
 export async function installDebian(tools) {
-  const missing = tools.filter(({ command }) => !hasCommand(command)).map((tool) => tool.package);
+  const missing = tools.filter((tool) => !isThere(tool)).map((tool) => tool.package);
   if (missing.length === 0) return;
   const packages = missing.join(" ");
   const advice = `install by hand: sudo apt-get update && sudo apt-get install -y ${packages}`;

@@ -42,6 +42,7 @@ requireNode();
 const installed = await installPackages();
 await installDebian([
   { command: "fusermount3", package: "fuse3" },
+  { library: "libfuse.so.2", package: "libfuse2" },
   { command: "getfattr", package: "attr" },
   { command: "rsync", package: "rsync" },
   { command: "python3", package: "python3" },

@@ -10,6 +10,7 @@ import { ERRORS } from "../lib/errors.ts";
 import { createIdSource } from "../lib/id.ts";
 import { systemClock } from "../lib/clock.ts";
 import { silentLog } from "../lib/log.ts";
+import { NATIVE_CANNOT } from "./fixtures/drivers.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const PAGES = readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`);
@@ -151,4 +152,8 @@ t.test("files and names of the code that the pages point to exist", async (t) =>
       );
     }
   }
+});
+
+t.test("what the native driver cannot do, for the tests, is said on the page of drivers", async (t) => {
+  for (const reason of Object.values(NATIVE_CANNOT)) t.ok(read("docs/drivers.md").includes(reason), reason);
 });

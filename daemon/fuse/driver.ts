@@ -37,7 +37,7 @@ export interface Attachment {
 /** Speaks to the kernel for any number of attachments. */
 export interface Driver {
   readonly name: "kernel" | "native";
-  /** Version of the FUSE protocol that was agreed with the kernel, as `7.45`; null before the first attachment. */
+  /** Version of the FUSE protocol that was agreed with the kernel, as `7.45`; null before the first attachment, and where a library negotiates. */
   readonly protocol: string | null;
   /** @throws MemfsError `fuse_unavailable`, `not_permitted`, `access_denied`, `mountpoint_missing`, `mountpoint_unusable` */
   attach(options: AttachOptions): Promise<Attachment>;

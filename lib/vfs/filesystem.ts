@@ -14,7 +14,10 @@ export type Answer<T> = T | Promise<T>;
 export interface Caller {
   readonly uid: number;
   readonly gid: number;
-  /** The *thread* id of the caller in the daemon's pid namespace; 0 when unknown. */
+  /**
+   * The *thread* id of the caller in the daemon's pid namespace; 0 when unknown, −1 when all that is known is that it
+   * is not the process that the file was opened by.
+   */
   readonly pid: number;
   /** FUSE `unique` of the request (0, 0 when there is none). */
   readonly uniqueHigh: number;

@@ -135,9 +135,9 @@ export class View implements LiveView, LockHolder {
     };
   }
 
-  /** Null when no process asked and none opened the file: a detach, or a settled draft. */
+  /** Null when no process asked and none opened the file (a detach, a settled draft), or nobody knows which. */
   #evidence(caller: Caller, handle: FileHandle | null): Evidence | null {
-    if (handle === null && caller.pid === 0) return null;
+    if ((handle?.opener ?? caller.pid) <= 0) return null;
     const process = handle === null ? this.live.processes.identify(caller.pid) : this.processOf(handle);
     return { uid: handle?.uid ?? caller.uid, pid: process.tgid, program: process.program };
   }

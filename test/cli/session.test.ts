@@ -1,11 +1,11 @@
 import { appendFile, readFile, readdir, writeFile } from "node:fs/promises";
 import t from "tap";
 import type { MemoryVersion, Mount } from "../../lib/api.ts";
-import { requireFuse, shell } from "../fixtures/fuse.ts";
+import { mountedTest } from "../fixtures/drivers.ts";
+import { shell } from "../fixtures/fuse.ts";
 import { testHome, mountsBelow } from "../fixtures/home.ts";
 
-t.test("a session from the first store to the stop of the daemon, and again after it", async (t) => {
-  if (!requireFuse(t)) return;
+mountedTest(t, "a session from the first store to the stop of the daemon, and again after it", async (t) => {
   const home = await testHome(t);
   for (const name of ["notes", "frozen", "all"]) await home.directory(name);
   const file = `${home.place}/notes/limits.md`;
@@ -78,8 +78,7 @@ t.test("a session from the first store to the stop of the daemon, and again afte
   t.match(audit.stdout, /^notes: ok, \d+ entries, head [0-9a-f]{64}$/m);
 });
 
-t.test("a mount carries what it was given, else the caller's name and a new session", async (t) => {
-  if (!requireFuse(t)) return;
+mountedTest(t, "a mount carries what it was given, else the caller's name and a new session", async (t) => {
   const home = await testHome(t);
   await home.directory("a");
   await home.directory("b");
@@ -119,49 +118,52 @@ t.test("a mount carries what it was given, else the caller's name and a new sess
   t.match(prompt.stdout, /a\/STORE\/\.memfs\/README/);
 });
 
-t.test("a target may be a path through a link, a relative name inside the mount, and of the past", async (t) => {
-  if (!requireFuse(t)) return;
-  const home = await testHome(t);
-  const notes = await home.directory("notes");
-  await home.memfs("mount", "--create", "notes", "notes");
-  await writeFile(`${notes}/a.md`, "one\n");
-  const { symlink, rm, mkdir } = await import("node:fs/promises");
-  await symlink(notes, `${home.place}/link`);
-  await mkdir(`${notes}/sub`);
-  await writeFile(`${notes}/sub/b.md`, "two\n");
+mountedTest(
+  t,
+  "a target may be a path through a link, a relative name inside the mount, and of the past",
+  async (t) => {
+    const home = await testHome(t);
+    const notes = await home.directory("notes");
+    await home.memfs("mount", "--create", "notes", "notes");
+    await writeFile(`${notes}/a.md`, "one\n");
+    const { symlink, rm, mkdir } = await import("node:fs/promises");
+    await symlink(notes, `${home.place}/link`);
+    await mkdir(`${notes}/sub`);
+    await writeFile(`${notes}/sub/b.md`, "two\n");
 
-  t.equal((await home.memfs("cat", "link/sub/b.md")).stdout, "two\n");
-  t.equal((await home.memfsWith({ cwd: `${notes}/sub` }, "cat", "b.md")).stdout, "two\n");
-  t.equal((await home.memfsWith({ cwd: `${notes}/sub` }, "cat", "../a.md")).stdout, "one\n");
-  t.match((await home.memfs("ls", "notes")).stdout, / a\.md\n +sub\/\n$/);
-  t.match((await home.memfs("ls", "./notes/sub")).stdout, / b\.md\n$/);
+    t.equal((await home.memfs("cat", "link/sub/b.md")).stdout, "two\n");
+    t.equal((await home.memfsWith({ cwd: `${notes}/sub` }, "cat", "b.md")).stdout, "two\n");
+    t.equal((await home.memfsWith({ cwd: `${notes}/sub` }, "cat", "../a.md")).stdout, "one\n");
+    t.match((await home.memfs("ls", "notes")).stdout, / a\.md\n +sub\/\n$/);
+    t.match((await home.memfs("ls", "./notes/sub")).stdout, / b\.md\n$/);
 
-  await writeFile(`${notes}/a.md@1`, "its name ends so\n");
-  t.equal((await home.memfs("cat", "notes:/a.md@1")).stdout, "one\n", "what reads as a version is one");
-  for (const target of ["notes:/a.md@1/", "./notes/a.md@1/", "notes:/a.md@1@1"]) {
-    t.equal((await home.memfs("cat", target)).stdout, "its name ends so\n", target);
-    t.match((await home.memfs("show", target)).stdout, /^Memory: +\/a\.md@1@1 /m, target);
-  }
+    await writeFile(`${notes}/a.md@1`, "its name ends so\n");
+    t.equal((await home.memfs("cat", "notes:/a.md@1")).stdout, "one\n", "what reads as a version is one");
+    for (const target of ["notes:/a.md@1/", "./notes/a.md@1/", "notes:/a.md@1@1"]) {
+      t.equal((await home.memfs("cat", target)).stdout, "its name ends so\n", target);
+      t.match((await home.memfs("show", target)).stdout, /^Memory: +\/a\.md@1@1 /m, target);
+    }
 
-  await rm(`${notes}/sub/b.md`);
-  // By somebody else: what the process that removed it writes there at once would go on as the same memory.
-  await shell('echo new > "$1"', `${notes}/sub/b.md`);
-  const former = (await home.memfs("log", "./notes/sub/b.md")).stdout.trimEnd().split("\n");
-  t.equal(former.length, 3);
-  t.notMatch(former[0], /former/);
-  t.match(former[1], /deleted .* former mem_01\w{22}$/, "who was there before is listed after, with its id");
-  const old = /memver_\w+/.exec(former[2] ?? "")?.[0] ?? "";
-  t.equal((await home.memfs("cat", `notes:/sub/b.md@${old}`)).stdout, "two\n");
+    await rm(`${notes}/sub/b.md`);
+    // By somebody else: what the process that removed it writes there at once would go on as the same memory.
+    await shell('echo new > "$1"', `${notes}/sub/b.md`);
+    const former = (await home.memfs("log", "./notes/sub/b.md")).stdout.trimEnd().split("\n");
+    t.equal(former.length, 3);
+    t.notMatch(former[0], /former/);
+    t.match(former[1], /deleted .* former mem_01\w{22}$/, "who was there before is listed after, with its id");
+    const old = /memver_\w+/.exec(former[2] ?? "")?.[0] ?? "";
+    t.equal((await home.memfs("cat", `notes:/sub/b.md@${old}`)).stdout, "two\n");
 
-  await rm(`${notes}/a.md`);
-  t.match(
-    (await home.memfs("log", "./notes/a.md")).stdout,
-    /deleted .*\n.*created /,
-    "what was removed is still named so",
-  );
-  t.equal((await home.memfs("cat", "notes:/a.md@1")).stdout, "one\n");
-  const gone = await home.memfs("cat", "notes:/a.md");
-  t.equal(gone.code, 66);
-  t.equal((await home.memfs("rollback", "notes:/a.md", "--to", "1")).code, 0);
-  t.equal(await readFile(`${notes}/a.md`, "utf8"), "one\n", "and can come back");
-});
+    await rm(`${notes}/a.md`);
+    t.match(
+      (await home.memfs("log", "./notes/a.md")).stdout,
+      /deleted .*\n.*created /,
+      "what was removed is still named so",
+    );
+    t.equal((await home.memfs("cat", "notes:/a.md@1")).stdout, "one\n");
+    const gone = await home.memfs("cat", "notes:/a.md");
+    t.equal(gone.code, 66);
+    t.equal((await home.memfs("rollback", "notes:/a.md", "--to", "1")).code, 0);
+    t.equal(await readFile(`${notes}/a.md`, "utf8"), "one\n", "and can come back");
+  },
+);

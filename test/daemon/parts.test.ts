@@ -109,7 +109,7 @@ t.test("the users of a directory are found by what they hold", async (t) => {
 /** Mounts with the ids 0, 1, 2 … */
 function mountsAt(...mountpoints: readonly string[]): MountInfo[] {
   const rights = { owner: { uid: 0, gid: 0 }, posixOwner: false, allowOther: true, suid: false, dev: false };
-  const rest = { agent: "scout", sessionId: "s-1", driver: "kernel", createdAt: 1, persist: false };
+  const rest = { agent: "scout", sessionId: "s-1", driver: "kernel" as const, createdAt: 1, persist: false };
   const stores = [{ id: "memstore_1", access: "rw", directory: null }] as const;
   return mountpoints.map((mountpoint, id) => ({ ...rights, ...rest, id: String(id), mountpoint, stores }));
 }

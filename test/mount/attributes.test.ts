@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import type { MemoryVersion } from "../../lib/api.ts";
-import { requireFuse, run, shell } from "../fixtures/fuse.ts";
+import { eachDriver } from "../fixtures/drivers.ts";
+import { run, shell } from "../fixtures/fuse.ts";
 import { Trio } from "../fixtures/trio.ts";
 
 const ATTRIBUTES = `
@@ -101,7 +102,7 @@ async function copies(t: Test, { one, two }: Trio): Promise<void> {
   t.strictSame(await shell(COPIES, one, two, outside), { code: 0, stdout: "", stderr: "" });
 }
 
-if (requireFuse(t)) {
+await eachDriver(t, async (t) => {
   await t.test("extended attributes in mounts", async (t) => {
     const trio = await Trio.open(t);
     await t.test("attributes are set, read, listed and removed as on any file system", (t) =>
@@ -119,4 +120,4 @@ if (requireFuse(t)) {
     });
     await trio.close(t);
   });
-}
+});

@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { join } from "node:path";
 import type { Test } from "tap";
 import t from "tap";
-import { requireFuse, run, shell, until } from "../fixtures/fuse.ts";
+import { eachDriver } from "../fixtures/drivers.ts";
+import { run, shell, until } from "../fixtures/fuse.ts";
 import { MemoryMounts } from "../fixtures/memory-mounts.ts";
 
 /** Two mounts of one tree. */
@@ -76,9 +77,9 @@ async function appends(t: Test): Promise<void> {
   }
 }
 
-if (requireFuse(t)) {
+await eachDriver(t, async (t) => {
   await t.test("what one mount closed the other opens, never anything older", closeToOpen);
   await t.test("names made and removed in the root of one mount are listed so by the other", rootListing);
   await t.test("a reader that has the file open sees the new content", openReader);
   await t.test("appends through two mounts lose and tear no line", appends);
-}
+});

@@ -4,7 +4,8 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import t, { type Test } from "tap";
-import { requireFuse, until } from "../fixtures/fuse.ts";
+import { mountedTest } from "../fixtures/drivers.ts";
+import { until } from "../fixtures/fuse.ts";
 import { testHome, type TestHome } from "../fixtures/home.ts";
 import { randomFrom } from "../fixtures/random.ts";
 import { problemsIn } from "../fixtures/sound.ts";
@@ -56,8 +57,7 @@ async function round(t: Test, home: TestHome, { mountpoint, moment }: { mountpoi
   for (const writer of writers) t.strictSame(await lost(mountpoint, writer), [], `${taken()} were taken`);
 }
 
-t.test("killed at a random moment, again and again", async (t) => {
-  if (!requireFuse(t)) return;
+mountedTest(t, "killed at a random moment, again and again", async (t) => {
   const seed = Number(process.env["MEMFS_TEST_SEED"] ?? Date.now() % 1_000_000);
   t.comment(`MEMFS_TEST_SEED=${seed}`);
   const random = randomFrom(seed);

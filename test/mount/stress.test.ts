@@ -2,7 +2,8 @@
 import { join } from "node:path";
 import { readFile } from "node:fs/promises";
 import t, { type Test } from "tap";
-import { requireFuse, run, shell } from "../fixtures/fuse.ts";
+import { mountedTest } from "../fixtures/drivers.ts";
+import { run, shell } from "../fixtures/fuse.ts";
 import { testHome, type TestHome } from "../fixtures/home.ts";
 import { problemsIn } from "../fixtures/sound.ts";
 
@@ -21,8 +22,7 @@ async function sound(t: Test, home: TestHome): Promise<void> {
   t.notMatch(await home.log(), /"level":"error"/, "nothing went wrong unseen");
 }
 
-t.test("what one mount closed the other opens: names, sizes and contents, thousands of times", async (t) => {
-  if (!requireFuse(t)) return;
+mountedTest(t, "what one mount closed the other opens: names, sizes and contents, thousands of times", async (t) => {
   const { home, mounts } = await twoMounts(t);
   const seed = Number(process.env["MEMFS_TEST_SEED"] ?? Date.now() % 1_000_000);
   t.comment(`MEMFS_TEST_SEED=${seed}`);
@@ -34,8 +34,7 @@ t.test("what one mount closed the other opens: names, sizes and contents, thousa
   await sound(t, home);
 });
 
-t.test("lines that four processes append through two mounts are all there, whole and in order", async (t) => {
-  if (!requireFuse(t)) return;
+mountedTest(t, "lines that four processes append through two mounts are all there, whole and in order", async (t) => {
   const { home, mounts } = await twoMounts(t);
   const each = 250;
   const script = 'i=0; while [ $i -lt "$3" ]; do echo "$2 $i ----------------------" >> "$1/log"; i=$((i + 1)); done';
@@ -59,8 +58,7 @@ t.test("lines that four processes append through two mounts are all there, whole
   await sound(t, home);
 });
 
-t.test("a rollback is seen at once through two mounts that have the file in their caches", async (t) => {
-  if (!requireFuse(t)) return;
+mountedTest(t, "a rollback is seen at once through two mounts that have the file in their caches", async (t) => {
   const { home, mounts } = await twoMounts(t);
   const contents = ["one\n", `${"two ".repeat(20_000)}\n`, "3\n"];
   for (const content of contents) await shell('printf %s "$2" > "$1/f"', mounts[0], content);

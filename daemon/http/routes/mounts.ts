@@ -30,6 +30,7 @@ const mountBody = Type.Object({
   suid: flag,
   dev: flag,
   persist: flag,
+  driver: Type.Optional(Type.Union([Type.Literal("kernel"), Type.Literal("native")])),
 });
 
 const mountParams = Type.Object({ mount: Type.String({ minLength: 1 }) });
@@ -47,10 +48,10 @@ export function mountRoutes(api: Api, { mounts, catalogue }: Services): void {
   api.post("/v1/mounts", { schema: { body: mountBody } }, async (request) => {
     const { mountpoint, stores, agent, session_id: sessionId = null, create = false } = request.body;
     const { owner = null, posix_owner: posixOwner = false, allow_other: allowOther = false } = request.body;
-    const { suid = false, dev = false, persist = false } = request.body;
+    const { suid = false, dev = false, persist = false, driver = "kernel" } = request.body;
     const mount = await mounts.attach({
       ...{ mountpoint, stores, agent, sessionId, create, actor: actorOf(request) },
-      ...{ owner, posixOwner, allowOther, suid, dev, persist },
+      ...{ owner, posixOwner, allowOther, suid, dev, persist, driver },
     });
     return wireMount({ ...mount, problem: null }, (id) => catalogue.find(id));
   });
