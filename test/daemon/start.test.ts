@@ -2,6 +2,7 @@ import { cp, mkdir, readFile, readdir, rm, symlink, writeFile } from "node:fs/pr
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import type { DaemonStatus, MemoryStore } from "../../lib/api.ts";
+import { FORMAT } from "../../lib/kv/format.ts";
 import { openLevelKv } from "../../lib/kv/level.ts";
 import { silentLog } from "../../lib/log.ts";
 import { Keyring } from "../../lib/store/keyring.ts";
@@ -65,10 +66,10 @@ t.test("a database of a newer format", async (t) => {
   const open = (version: number) =>
     openLevelKv({
       ...{ dir, sealerOf: (space: number) => keyring.sealerOf(space), log: silentLog },
-      format: { version, upgrades: new Map([[1, async () => undefined]]) },
+      format: { version, upgrades: new Map([[version - 1, async () => undefined]]) },
     });
-  await (await open(2)).close();
-  await startFails(t, home, { code: 78, says: /has format 2, this memfs knows 1; use a newer memfs/ });
+  await (await open(FORMAT.version + 1)).close();
+  await startFails(t, home, { code: 78, says: /has format \d+, this memfs knows \d+; use a newer memfs/ });
 });
 
 t.test("a damaged database", async (t) => {
