@@ -47,6 +47,14 @@ await installDebian([
   { command: "rsync", package: "rsync" },
   { command: "python3", package: "python3" },
   { command: "flock", package: "util-linux" },
+  { command: "git", package: "git" },
+  { command: "make", package: "make" },
+  { command: "patch", package: "patch" },
+  { command: "rg", package: "ripgrep" },
+  { command: "sqlite3", package: "sqlite3" },
+  { command: "unzip", package: "unzip" },
+  { command: "xz", package: "xz-utils" },
+  { command: "zip", package: "zip" },
 ]);
 
 const checks = [await step("build", ["npm", "run", "--silent", "build"])];
