@@ -70,7 +70,7 @@ async function open({ home, env, log, onStopRequest }: DaemonOptions, stack: Clo
   const kv = await openLevelKv({ dir: home.dir, sealerOf: (space) => keyring.sealerOf(space), log });
   stack.push(() => kv.close());
   const catalogue = await Catalogue.open({ kv, keyring, clock, ids });
-  const live = new LiveStores({ catalogue, clock, log });
+  const live = new LiveStores({ catalogue, clock, log, spill: { directory: home.dir } });
   stack.push(() => live.close());
 
   const table = new MountTable(home.mountsFile);

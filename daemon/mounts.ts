@@ -257,7 +257,7 @@ export class Mounts {
 
   async #detach(mounted: Mounted, { force }: { readonly force: boolean }): Promise<void> {
     const { info, attachment } = mounted;
-    if (force) this.#commitDrafts(mounted);
+    if (force) await this.#commitDrafts(mounted);
     mounted.leaving = true;
     try {
       await attachment.detach({ lazy: force });
@@ -276,7 +276,7 @@ export class Mounts {
   /** The driver ends what is still open afterwards, when it is closed. */
   async #cutOff(mounted: Mounted): Promise<void> {
     const { info, attachment } = mounted;
-    this.#commitDrafts(mounted);
+    await this.#commitDrafts(mounted);
     try {
       await attachment.detach({ lazy: true });
     } catch (error) {
@@ -286,8 +286,8 @@ export class Mounts {
     await this.#forget(mounted);
   }
 
-  #commitDrafts({ info, filesystem }: Mounted): void {
-    const failed = filesystem.commitAll();
+  async #commitDrafts({ info, filesystem }: Mounted): Promise<void> {
+    const failed = await filesystem.commitAll();
     if (failed > 0) this.#options.log.error("drafts could not be stored", { mountpoint: info.mountpoint, failed });
   }
 

@@ -38,6 +38,7 @@ export const ERRORS = Object.freeze({
   too_many_links: meaning("EMLINK", 409, "conflict_error", 73),
   bad_handle: meaning("EBADF", 400, "invalid_request_error", 64),
   stale: meaning("ESTALE", 409, "conflict_error", 75),
+  no_such_offset: meaning("ENXIO", 400, "invalid_request_error", 65),
   no_attribute: meaning("ENODATA", 404, "not_found_error", 66),
   buffer_too_small: meaning("ERANGE", 400, "invalid_request_error", 64),
 

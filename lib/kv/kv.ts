@@ -56,6 +56,8 @@ export interface Space {
    * @throws MemfsError `damaged`
    */
   get(key: Key): Buffer | undefined;
+  /** True when {@link get} would return a value; it is not opened. */
+  has(key: Key): boolean;
   /**
    * Pages of at most 500 entries, a consistent view of the moment of the call. What is returned must be iterated (to the
    * end or left early): until then it holds a snapshot. @throws MemfsError `damaged`, `closed`
@@ -73,6 +75,13 @@ export interface Space {
    * @throws MemfsError `closed`
    */
   defer(batch: Batch): void;
+  /**
+   * Writes large values straight to the database, past the redo log: durable when it resolves, and each for itself. For
+   * what nothing refers to yet and what has the same value whenever it is written; deleting such a key is undefined
+   * until this has resolved. The values must not change meanwhile.
+   * @throws MemfsError `no_space`, `io`, `closed`; some of the values may be stored then
+   */
+  store(values: readonly (readonly [Key, Uint8Array])[]): Promise<void>;
   /**
    * Removes every key of the space for good: from the overlay, from LevelDB's tables (compacted), from the redo log.
    * From the call on, anything else on the space throws `closed`. Again after a failure or a crash: harmless.

@@ -1,5 +1,6 @@
 /** The durable key-value store: LevelDB behind a redo log. */
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Clock } from "../clock.ts";
 import { systemClock } from "../clock.ts";
 import { MemfsError } from "../errors.ts";
@@ -226,6 +227,13 @@ class LevelKv implements Kv {
     return value === undefined || value.length === 0 ? value : sealer.open(physical, value);
   }
 
+  has(space: number, key: Key): boolean {
+    this.check(space);
+    const deferred = this.#deferred.get(space, key);
+    const recent = deferred === undefined ? this.#applier.get(space, key) : deferred;
+    return recent === undefined ? this.#db.get(physicalKey(space, key)) !== undefined : recent !== null;
+  }
+
   scan(space: number, range: Range, sealer: Sealer): AsyncIterable<readonly Entry[]> {
     this.check(space);
     const { gte, lt, reverse = false, limit = Number.MAX_SAFE_INTEGER } = range;
@@ -248,6 +256,21 @@ class LevelKv implements Kv {
   defer(space: number, batch: Batch): void {
     this.check(space);
     this.#deferred.add(space, batch);
+  }
+
+  async store(space: number, sealer: Sealer, values: readonly (readonly [Key, Uint8Array])[]): Promise<void> {
+    this.check(space);
+    await this.#db.write(async (batch) => {
+      let turnBytes = 0;
+      for (const [key, value] of values) {
+        this.check(space);
+        const physical = physicalKey(space, key);
+        batch.put(physical, value.length === 0 ? EMPTY : sealer.seal(physical, value));
+        if ((turnBytes += value.length) < TURN_BYTES) continue;
+        turnBytes = 0;
+        await nextTurn();
+      }
+    });
   }
 
   #recordDeferred(space: number): void {
@@ -305,6 +328,10 @@ class LevelKv implements Kv {
   }
 }
 
+const EMPTY = Buffer.alloc(0);
+/** Bytes that are sealed in one turn of the event loop. */
+const TURN_BYTES = MIB;
+
 /** Behind every key of a space. */
 const LAST_KEY: Key = "\xff".repeat(64);
 
@@ -323,6 +350,10 @@ class LevelSpace implements Space {
     return this.#kv.get(this.id, key, this.#sealer);
   }
 
+  has(key: Key): boolean {
+    return this.#kv.has(this.id, key);
+  }
+
   scan(range: Range): AsyncIterable<readonly Entry[]> {
     return this.#kv.scan(this.id, range, this.#sealer);
   }
@@ -333,6 +364,10 @@ class LevelSpace implements Space {
 
   defer(batch: Batch): void {
     this.#kv.defer(this.id, batch);
+  }
+
+  store(values: readonly (readonly [Key, Uint8Array])[]): Promise<void> {
+    return this.#kv.store(this.id, this.#sealer, values);
   }
 
   destroy(): Promise<void> {

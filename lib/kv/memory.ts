@@ -69,6 +69,10 @@ class MemorySpace implements Space {
     return this.#values.get(key);
   }
 
+  has(key: Key): boolean {
+    return this.get(key) !== undefined;
+  }
+
   scan(range: Range): AsyncIterable<readonly Entry[]> {
     this.#check();
     const entries: Entry[] = [];
@@ -92,6 +96,11 @@ class MemorySpace implements Space {
 
   defer(batch: Batch): void {
     this.commit(batch);
+  }
+
+  async store(values: readonly (readonly [Key, Uint8Array])[]): Promise<void> {
+    this.#check();
+    for (const [key, value] of values) this.#values.set(key, Buffer.from(value));
   }
 
   async destroy(): Promise<void> {

@@ -22,6 +22,8 @@ export interface FinishedContent {
   readonly chunks: readonly Chunk[];
   /** How the content is put together; null when it is one chunk or empty. */
   readonly manifest: Buffer | null;
+  /** Bytes of chunks that were stored before, and are not counted as history yet. */
+  readonly offloaded: number;
   /** It only adds a few bytes to content that the store has. */
   readonly extends: boolean;
 }

@@ -4,6 +4,9 @@
  * The sizes and the table below are part of the storage format: changing them stores old content again, it loses nothing.
  */
 
+import type { ContentReference } from "./chunk.ts";
+import { type Hash, sha256 } from "./hash.ts";
+
 /** Chunks that start below this offset are small (about 4 KiB on average), later ones large (about 64 KiB). */
 const SMALL_UNTIL = 1024 * 1024;
 
@@ -16,6 +19,20 @@ interface ChunkSizes {
 
 const SMALL: ChunkSizes = { min: 1024, max: 16 * 1024, mask: 0xfff00000 | 0 };
 const LARGE: ChunkSizes = { min: 16 * 1024, max: 256 * 1024, mask: 0xffff0000 | 0 };
+
+/** No chunk has more bytes. */
+export const LARGEST_CHUNK = LARGE.max;
+
+const ZEROS = Buffer.alloc(LARGEST_CHUNK);
+/** The chunks that runs of zeros become: no cut is found in them, so they are the largest. Digests by length. */
+const ZERO_CHUNKS: ReadonlyMap<number, Hash> = new Map(
+  [SMALL.max, LARGE.max].map((length) => [length, sha256(ZEROS.subarray(0, length))]),
+);
+
+/** True for a chunk within a run of zeros. */
+export function isZeroChunk({ hash, length }: ContentReference): boolean {
+  return ZERO_CHUNKS.get(length) === hash;
+}
 
 const GEAR = gearTable();
 
@@ -33,6 +50,9 @@ function gearTable(): Int32Array {
   }
   return table;
 }
+
+/** A chunk and its digest. */
+export type OnCut = (chunk: Buffer, hash: Hash) => void;
 
 /** Cuts a stream into chunks. Bytes are copied in; a chunk handed out is the caller's. */
 export class Chunker {
@@ -53,16 +73,32 @@ export class Chunker {
   }
 
   /** Takes all of `bytes` and hands every finished chunk to `cut`. */
-  push(bytes: Buffer, cut: (chunk: Buffer) => void): void {
+  push(bytes: Buffer, cut: OnCut): void {
     for (let at = 0; at < bytes.length;) {
+      if (this.#length === 0 && this.#takeZeros(bytes, at, cut)) {
+        at += LARGEST_CHUNK;
+        continue;
+      }
       const sizes = this.#sizes();
       const take = Math.min(bytes.length - at, sizes.max - this.#length);
       this.#reserve(this.#length + take, sizes.max);
       bytes.copy(this.#tail, this.#length, at, at + take);
       this.#length += take;
       at += take;
-      for (let end = this.#scan(); end > 0; end = this.#scan()) cut(this.#take(end));
+      for (let end = this.#scan(); end > 0; end = this.#scan()) {
+        const chunk = this.#take(end);
+        cut(chunk, sha256(chunk));
+      }
     }
+  }
+
+  /** A hole of a gigabyte is neither scanned nor hashed chunk by chunk. */
+  #takeZeros(bytes: Buffer, at: number, cut: OnCut): boolean {
+    if (this.#start < SMALL_UNTIL || at + LARGEST_CHUNK > bytes.length) return false;
+    if (bytes[at] !== 0 || !bytes.subarray(at, at + LARGEST_CHUNK).equals(ZEROS)) return false;
+    this.#start += LARGEST_CHUNK;
+    cut(ZEROS, ZERO_CHUNKS.get(LARGEST_CHUNK) ?? sha256(ZEROS));
+    return true;
   }
 
   #sizes(): ChunkSizes {

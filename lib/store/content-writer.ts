@@ -1,6 +1,7 @@
 /**
  * Builds content by appending: cut and hashed as bytes arrive, so that finishing costs little whatever the size.
- * What was stored before (the chunks of the content it goes on from) is not stored again.
+ * What was stored before (the chunks of the content it goes on from) is not stored again. With a sink, the chunks of
+ * large content are stored while it grows, so that it takes a bounded part of the memory.
  */
 
 import { createHash, type Hash as RunningHash } from "node:crypto";
@@ -14,7 +15,20 @@ export const INLINE_BYTES = 8 * 1024;
 /** Up to this many added bytes are stored with a reference to what they were added to. */
 const EXTENSION_BYTES = 2 * 1024;
 
+/** Chunks go to the sink when they are this many bytes. */
+const SEND_BYTES = 2 * 1024 * 1024;
+/** More than this is not taken before the sink has taken some. */
+const PENDING_BYTES = 8 * 1024 * 1024;
+/** Bytes of chunks that are left to be stored with the content itself. */
+const LEFT_BYTES = 1024 * 1024;
+
 const NOTHING = Buffer.alloc(0);
+
+/** Where the chunks of large content go before it is finished. Nothing refers to them until then. */
+export interface ChunkSink {
+  /** Resolves when they are stored durably, with the bytes this added. @throws MemfsError `no_space`, `io` */
+  store(chunks: readonly Chunk[]): Promise<number>;
+}
 
 export class ContentWriter {
   #size = 0;
@@ -28,14 +42,25 @@ export class ContentWriter {
   #running: RunningHash | null = null;
   /** What the store has of it, stored for itself and not as an extension. */
   #extendable: ContentReference | null = null;
+  readonly #sink: ChunkSink | null;
+  /** Chunks before this one are stored. */
+  #sent = 0;
+  /** Bytes of the chunks that are not, those on their way included. */
+  #pending = 0;
+  #sending: Promise<void> | null = null;
+  #offloaded = 0;
+
+  constructor(sink: ChunkSink | null = null) {
+    this.#sink = sink;
+  }
 
   get size(): number {
     return this.#size;
   }
 
   /** Goes on from stored content: what follows its last chunk is cut anew. */
-  static resume(stored: StoredContent): ContentWriter {
-    const writer = new ContentWriter();
+  static resume(stored: StoredContent, sink: ChunkSink | null = null): ContentWriter {
+    const writer = new ContentWriter(sink);
     const bytes = stored.read();
     if (stored.chunks === null || bytes.length <= INLINE_BYTES) {
       writer.append(bytes);
@@ -45,6 +70,7 @@ export class ContentWriter {
     writer.#small = null;
     writer.#size = start;
     for (const { hash, length } of stored.chunks) writer.#keep({ hash, length, bytes: null });
+    writer.#sent = writer.#chunks.length;
     writer.#running = createHash("sha256").update(bytes.subarray(0, start));
     writer.#chunker = new Chunker(start);
     writer.#appendLarge(bytes.subarray(start));
@@ -54,13 +80,60 @@ export class ContentWriter {
 
   /** What was finished is stored now: its bytes need not be kept. */
   stored(finished: FinishedContent): void {
+    this.#offloaded = 0;
     if (finished.extends || this.#small !== null) return;
     this.#extendable = { hash: finished.hash, length: finished.size };
-    for (let index = this.#chunks.length - 1; index >= 0; index--) {
-      const chunk = this.#chunks[index];
-      if (chunk === undefined || chunk.bytes === null) break;
-      this.#chunks[index] = { ...chunk, bytes: null };
+    this.#forget(this.#chunks.length);
+  }
+
+  /** The bytes of chunks before `end` are in the store. */
+  #forget(end: number): void {
+    for (; this.#sent < end; this.#sent++) {
+      const chunk = this.#chunks[this.#sent];
+      if (chunk === undefined || chunk.bytes === null) continue;
+      this.#pending -= chunk.length;
+      this.#chunks[this.#sent] = { hash: chunk.hash, length: chunk.length, bytes: null };
     }
+  }
+
+  /** Bytes of chunks that the store does not have. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /**
+   * Undefined, or what to wait for before more is appended. It rejects when the sink cannot take what it has to; nothing
+   * is lost then, and the next call tries again.
+   */
+  room(): Promise<void> | undefined {
+    if (this.#pending < PENDING_BYTES || this.#sink === null) return undefined;
+    return this.#sending ?? this.#send(this.#sink);
+  }
+
+  /** Waits until few chunks are left to be stored by whoever finishes. @throws MemfsError `no_space`, `io` */
+  async settle(): Promise<void> {
+    while (this.#sink !== null && (this.#sending !== null || this.#pending > LEFT_BYTES)) {
+      await (this.#sending ?? this.#send(this.#sink));
+    }
+  }
+
+  #send(sink: ChunkSink): Promise<void> {
+    const end = this.#chunks.length;
+    const sending = sink.store(this.#chunks.slice(this.#sent, end)).then(
+      (bytes) => {
+        this.#offloaded += bytes;
+        this.#forget(end);
+        this.#sending = null;
+      },
+      (error: unknown) => {
+        this.#sending = null;
+        throw error;
+      },
+    );
+    // Whoever needs the room hears of a failure; the next piece tries again.
+    sending.catch(() => undefined);
+    this.#sending = sending;
+    return sending;
   }
 
   /** Copies the bytes in. */
@@ -87,13 +160,15 @@ export class ContentWriter {
   #appendLarge(bytes: Buffer): void {
     this.#running?.update(bytes);
     this.#size += bytes.length;
-    this.#chunker?.push(bytes, (chunk) => this.#keep({ hash: sha256(chunk), length: chunk.length, bytes: chunk }));
+    this.#chunker?.push(bytes, (chunk, hash) => this.#keep({ hash, length: chunk.length, bytes: chunk }));
+    if (this.#pending >= SEND_BYTES && this.#sending === null && this.#sink !== null) void this.#send(this.#sink);
   }
 
   #keep(chunk: Chunk): void {
     const last = this.#chunks.length - 1;
     this.#starts.push(last < 0 ? 0 : (this.#starts[last] ?? 0) + (this.#chunks[last]?.length ?? 0));
     this.#chunks.push(chunk);
+    if (chunk.bytes !== null) this.#pending += chunk.length;
     this.#manifest ??= new ManifestWriter();
     this.#manifest.add(chunk);
   }
@@ -108,20 +183,16 @@ export class ContentWriter {
     // One chunk is stored under the digest of the whole already.
     const isOneChunk = this.#chunks.length === 1 && end.length === 0;
     const manifest = isOneChunk ? null : (this.#manifest ?? new ManifestWriter()).finish(end);
-    return { hash, size: this.#size, chunks: this.#unstored(), manifest, extends: false };
+    const chunks = this.#chunks.slice(this.#sent);
+    return { hash, size: this.#size, chunks, manifest, offloaded: this.#offloaded, extends: false };
   }
 
   #extension(hash: Hash, base: ContentReference): FinishedContent {
     const added = this.read(base.length, this.#size - base.length, () => {
       throw new RangeError("bytes added to stored content are kept until they are stored");
     });
-    return { hash, size: this.#size, chunks: [], manifest: encodeExtension(base, added), extends: true };
-  }
-
-  #unstored(): Chunk[] {
-    let first = this.#chunks.length;
-    while (first > 0 && this.#chunks[first - 1]?.bytes !== null) first -= 1;
-    return this.#chunks.slice(first);
+    const manifest = encodeExtension(base, added);
+    return { hash, size: this.#size, chunks: [], manifest, offloaded: this.#offloaded, extends: true };
   }
 
   /** Bytes of what was appended. `stored` reads a chunk that the store has. */
@@ -160,7 +231,7 @@ export class ContentWriter {
 function inlineContent(bytes: Buffer): FinishedContent {
   const hash = sha256(bytes);
   const chunks = bytes.length === 0 ? [] : [{ hash, length: bytes.length, bytes }];
-  return { hash, size: bytes.length, chunks, manifest: null, extends: false };
+  return { hash, size: bytes.length, chunks, manifest: null, offloaded: 0, extends: false };
 }
 
 /** Content that is there as a whole. */

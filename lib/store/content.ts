@@ -5,15 +5,23 @@
  */
 
 import { MemfsError } from "../errors.ts";
-import type { Key } from "../kv/kv.ts";
-import type { Chunk, FinishedContent, StoredContent } from "./chunk.ts";
+import type { Key, Space } from "../kv/kv.ts";
+import type { Chunk, ContentReference, FinishedContent, StoredContent } from "./chunk.ts";
+import { isZeroChunk, LARGEST_CHUNK } from "./chunker.ts";
+import { type ContentCache, ContentMap } from "./content-cache.ts";
 import { EMPTY_HASH, type Hash, hex } from "./hash.ts";
 import { decodeContent, encodeRaw, type Manifest } from "./manifest.ts";
+
+export interface ByteRange {
+  readonly offset: number;
+  readonly length: number;
+}
 
 /** What content needs of a store: where a digest is kept, and reading. */
 export interface ContentSource {
   get(key: Key): Buffer | undefined;
   keyOfContent(hash: Hash): Key;
+  readonly cache?: ContentCache;
 }
 
 /** Where content is written: a transaction. */
@@ -27,7 +35,7 @@ export interface ContentTarget extends ContentSource {
  * Returns how many bytes of history that added at most.
  */
 export function putContent(target: ContentTarget, content: FinishedContent): number {
-  let added = 0;
+  let added = content.offloaded;
   const ask = content.manifest !== null;
   for (const chunk of content.chunks) added += putChunk(target, chunk, { ask });
   if (content.manifest === null) return added;
@@ -40,6 +48,26 @@ function putChunk(target: ContentTarget, chunk: Chunk, { ask }: { ask: boolean }
   if (chunk.bytes === null || (ask && target.get(key) !== undefined)) return 0;
   target.put(key, encodeRaw(chunk.bytes));
   return chunk.length;
+}
+
+/** Where chunks are stored ahead of the content that is made of them. */
+export interface ChunkTarget {
+  readonly space: Pick<Space, "has" | "store">;
+  keyOfContent(hash: Hash): Key;
+}
+
+/** Stores the chunks that are not there; resolves with their bytes. @throws MemfsError `no_space`, `io`, `closed` */
+export async function storeChunks(target: ChunkTarget, chunks: readonly Chunk[]): Promise<number> {
+  const values = new Map<Key, Buffer>();
+  let added = 0;
+  for (const { hash, length, bytes } of chunks) {
+    const key = target.keyOfContent(hash);
+    if (bytes === null || values.has(key) || target.space.has(key)) continue;
+    values.set(key, encodeRaw(bytes));
+    added += length;
+  }
+  if (values.size > 0) await target.space.store([...values]);
+  return added;
 }
 
 /** @throws MemfsError `damaged` when the content, or a part of it, is missing or altered */
@@ -66,27 +94,70 @@ function sizeOf({ references, end }: Manifest): number {
   return references.reduce((sum, part) => sum + part.length, end.length);
 }
 
-export interface ByteRange {
-  readonly offset: number;
-  readonly length: number;
-}
-
 /** Bytes from `offset`, at most `length`, fewer only at the end. @throws MemfsError `damaged` */
 export function getContentRange(source: ContentSource, hash: Hash, { offset, length }: ByteRange): Buffer {
-  const stored = fetch(source, hash);
+  const stored = load(source, hash);
   if (Buffer.isBuffer(stored)) return stored.subarray(offset, offset + length);
   const parts: Buffer[] = [];
-  let start = 0;
-  for (const part of stored.references) {
-    if (start >= offset + length) break;
+  const to = Math.min(offset + length, stored.size);
+  const { references } = stored;
+  for (let index = stored.indexAt(offset); index < references.length; index++) {
+    const start = stored.startOf(index);
+    const part = references[index];
+    if (part === undefined || start >= to) break;
     const from = Math.max(0, offset - start);
-    if (from < part.length) {
-      parts.push(getContentRange(source, part.hash, { offset: from, length: offset + length - start - from }));
-    }
-    start += part.length;
+    parts.push(getPart(source, part, { offset: from, length: Math.min(to - start, part.length) - from }));
   }
-  if (start < offset + length) parts.push(stored.end.subarray(Math.max(0, offset - start), offset + length - start));
+  const endStart = stored.startOf(references.length);
+  if (to > endStart) parts.push(stored.end.subarray(Math.max(0, offset - endStart), to - endStart));
   return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+}
+
+/** A chunk that is not read to its end is kept: whoever reads a file from beginning to end comes for the rest. */
+function getPart(source: ContentSource, { hash, length: size }: ContentReference, range: ByteRange): Buffer {
+  const { cache } = source;
+  const { offset, length } = range;
+  const kept = cache?.chunk(hash);
+  if (kept !== undefined) return kept.subarray(offset, offset + length);
+  if (size > LARGEST_CHUNK) return getContentRange(source, hash, range);
+  const bytes = getContent(source, hash);
+  if (offset + length < size) cache?.keepChunk(hash, bytes);
+  return bytes.subarray(offset, offset + length);
+}
+
+/**
+ * Where a run of zeros ends that can be told from the references alone; `offset` when there is none. Zeros inside of
+ * other chunks are not seen. @throws MemfsError `damaged`
+ */
+export function holeEnd(source: ContentSource, hash: Hash, offset: number): number {
+  const stored = load(source, hash);
+  if (Buffer.isBuffer(stored)) return offset;
+  let end = offset;
+  for (let index = stored.indexAt(offset); index < stored.references.length; index++) {
+    const part = stored.references[index];
+    if (part === undefined) break;
+    const start = stored.startOf(index);
+    const within = Math.max(0, offset - start);
+    const known = isZeroChunk(part)
+      ? part.length
+      : part.length > LARGEST_CHUNK
+        ? holeEnd(source, part.hash, within)
+        : 0;
+    if (known > within) end = start + known;
+    if (known < part.length) break;
+  }
+  return end;
+}
+
+/** Raw bytes, or how they are put together. */
+function load(source: ContentSource, hash: Hash): Buffer | ContentMap {
+  const kept = source.cache?.map(hash);
+  if (kept !== undefined) return kept;
+  const stored = fetch(source, hash);
+  if (Buffer.isBuffer(stored)) return stored;
+  const map = new ContentMap(stored);
+  source.cache?.keepMap(hash, map);
+  return map;
 }
 
 function fetch(source: ContentSource, hash: Hash): Buffer | Manifest {

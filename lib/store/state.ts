@@ -6,6 +6,7 @@ import type { IdSource, Uid } from "../id.ts";
 import type { Clock } from "../clock.ts";
 import type { Key, Space } from "../kv/kv.ts";
 import type { ContentSource } from "./content.ts";
+import { ContentCache } from "./content-cache.ts";
 import type { Hash } from "./hash.ts";
 import { decodeJournalEntry, type JournalEntry } from "./journal.ts";
 import { contentKey, entryKey, journalKey, memoryKey, nodeKey, type Tag, versionKey } from "./keys.ts";
@@ -49,6 +50,7 @@ export class StoreState implements ContentSource {
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly listings: Listings;
+  readonly cache = new ContentCache();
   readonly nodes = new GenerationCache<number, NodeRecord>(CACHED_NODES);
   readonly memories = new GenerationCache<Uid, MemoryRecord>(CACHED_MEMORIES);
   readonly #tags = new GenerationCache<string, Tag>(CACHED_TAGS);

@@ -5,8 +5,8 @@ import { GenerationCache } from "../generation-cache.ts";
 import { formatId, parseId, type Uid } from "../id.ts";
 import { verifyJournal } from "./audit.ts";
 import { checkStore } from "./check.ts";
-import { type ByteRange, getContent, getContentRange, openContent } from "./content.ts";
-import type { StoredContent } from "./chunk.ts";
+import { type ByteRange, getContent, getContentRange, holeEnd, openContent, storeChunks } from "./content.ts";
+import type { Chunk, StoredContent } from "./chunk.ts";
 import { EMPTY_HASH, type Hash, ZERO_HASH } from "./hash.ts";
 import type { JournalKind } from "./journal.ts";
 import { counterKey, rangeOf, readU48 } from "./keys.ts";
@@ -205,6 +205,14 @@ export class Store {
     return openContent(this.#state, hash ?? EMPTY_HASH);
   }
 
+  /**
+   * Stores chunks that no content refers to yet; resolves with the bytes of those that were not there. A crash leaves them
+   * behind, in nobody's way. @throws MemfsError `no_space`, `io`, `closed`
+   */
+  async storeChunks(chunks: readonly Chunk[]): Promise<number> {
+    return storeChunks(this.#state, chunks);
+  }
+
   /** @throws MemfsError `damaged` */
   contentRange(hash: Hash | null, range: ByteRange): Buffer {
     const digest = hash ?? EMPTY_HASH;
@@ -214,6 +222,11 @@ export class Store {
     // Fewer than asked for from the start: that is all of it.
     if (range.offset === 0 && bytes.length < range.length) this.#state.recent.put(digest, bytes);
     return bytes;
+  }
+
+  /** Where a hole of stored content ends that is known without reading it; `offset` when there is none. */
+  holeEnd(hash: Hash | null, offset: number): number {
+    return holeEnd(this.#state, hash ?? EMPTY_HASH, offset);
   }
 
   /** Drops nodes that have no names and that nothing refers to. @throws MemfsError `no_space`, `io` */

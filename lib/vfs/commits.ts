@@ -2,7 +2,7 @@
 
 import type { NodeRecord } from "../store/node-record.ts";
 import { commitContent } from "../store/memories.ts";
-import { Draft } from "./draft.ts";
+import { Draft, type Head } from "./draft.ts";
 import type { Caller } from "./filesystem.ts";
 import type { FileHandle } from "./handle.ts";
 import type { View } from "./view.ts";
@@ -28,28 +28,56 @@ export function draftOf(view: View, node: NodeRecord): Draft {
 }
 
 /**
- * Commits the mount's draft of a node. A node without names has no history any more: its draft stays for whoever has
- * the file open. When the commit fails the draft stays too, and the next close or fsync tries again.
+ * Commits the mount's draft of a node: at once, or, when it is large, in many turns and with a promise. A node without
+ * names has no history any more: its draft stays for whoever has the file open. When the commit fails the draft stays
+ * too, and the next close or fsync tries again.
  * @throws MemfsError `no_space`, `io`, `quota_exceeded`
  */
-export function commitDraft(view: View, number: number, { caller, handle }: Committer): void {
+export function commitDraft(view: View, number: number, committer: Committer): Promise<void> | undefined {
+  const busy = view.busy(number);
+  // Nothing is written meanwhile; so there is something to do afterwards only when it failed.
+  if (busy !== undefined) return busy.then(() => commitDraft(view, number, committer));
   const draft = view.drafts.get(number);
   const node = view.live.store.node(number);
-  if (draft === undefined || node === undefined || node.names.length === 0) return;
-  const content = draft.finish(node.content);
-  const { mtime, ctime, base } = draft;
+  if (draft === undefined || node === undefined || node.names.length === 0) return undefined;
+  const head = { hash: node.content, size: node.size };
+  if (!draft.isHeavy(head)) {
+    record(view, { draft, head }, committer);
+    return undefined;
+  }
+  const commit = commitLater(view, draft, committer);
+  const over = (): void => void view.committing.delete(number);
+  view.committing.set(number, commit.then(over, over));
+  return commit;
+}
+
+/** What a commit has done so far is kept when it fails, so that the next attempt has less to do. */
+async function commitLater(view: View, draft: Draft, committer: Committer): Promise<void> {
+  for (;;) {
+    const node = view.live.store.node(draft.node);
+    if (view.drafts.get(draft.node) !== draft || node === undefined || node.names.length === 0) return;
+    const head = { hash: node.content, size: node.size };
+    if (!draft.isHeavy(head)) return record(view, { draft, head }, committer);
+    await draft.lighten(head);
+  }
+}
+
+function record(view: View, { draft, head }: { draft: Draft; head: Head }, { caller, handle }: Committer): void {
+  const content = draft.finish(head);
+  const { mtime, ctime, base, node: number } = draft;
   const author = handle ?? draft.author;
   const note = view.notes.size === 0 ? null : (view.notes.get(number) ?? null);
-  const before = note === null ? null : view.headOf(node);
-  const head = view.live.store.update(view.cause(caller, author), (tx) =>
+  const memory = view.live.store.update(view.cause(caller, author), (tx) =>
     commitContent(tx, tx.editNode(number), { content, base, mtime, ctime, handle: author?.id ?? 0, note }),
   );
   view.drafts.delete(number);
   view.waiting.delete(number);
   // Bytes equal to the head make no version: the note waits for one.
-  if (note !== null && head.head !== before) view.notes.delete(number);
-  afterCommit(view, draft, { hash: content.hash, version: head.head, moved: draft.moved });
-  if (draft.writer !== null && content.manifest !== null) view.live.keepWriter(content, draft.writer);
+  if (note !== null && memory.hash !== head.hash) view.notes.delete(number);
+  draft.free();
+  afterCommit(view, draft, { hash: content.hash, version: memory.head, moved: draft.moved });
+  if (draft.writer !== null && "manifest" in content && content.manifest !== null)
+    view.live.keepWriter(content, draft.writer);
 }
 
 function afterCommit(view: View, draft: Draft, committed: { hash: string; version: string; moved: boolean }): void {
@@ -65,14 +93,17 @@ function afterCommit(view: View, draft: Draft, committed: { hash: string; versio
 }
 
 /** Commits what waits for its RELEASE; a failure is logged and leaves the draft. */
-export function settleDraft(view: View, number: number): void {
+export function settleDraft(view: View, number: number): Promise<void> | undefined {
   try {
-    commitDraft(view, number, { caller: NOBODY });
+    return commitDraft(view, number, { caller: NOBODY })?.catch((error: unknown) => logFailure(view, number, error));
   } catch (error) {
-    view.live.log.error("a change could not be stored; it is kept and tried again", {
-      node: number,
-      error: String(error),
-    });
-    view.failures.add(view.live.clock.now(), { operation: "commit", path: view.pathOf(number), error });
+    logFailure(view, number, error);
+    return undefined;
   }
+}
+
+function logFailure(view: View, node: number, error: unknown): void {
+  const message = "a change could not be stored; it is kept and tried again";
+  view.live.log.error(message, { node, error: String(error) });
+  view.failures.add(view.live.clock.now(), { operation: "commit", path: view.pathOf(node), error });
 }

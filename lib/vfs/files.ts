@@ -5,7 +5,7 @@ import { isDirectory, isFile } from "../store/mode.ts";
 import type { NodeRecord } from "../store/node-record.ts";
 import { commitDraft, draftOf } from "./commits.ts";
 import { dropPrivileges } from "./privileges.ts";
-import type { Caller, HandleRef, LockOwner, OpenedHandle, WriteFlags } from "./filesystem.ts";
+import type { Answer, Caller, HandleRef, LockOwner, OpenedHandle, WriteFlags } from "./filesystem.ts";
 import { type FileHandle, isWritable, isWriteOnly, O_APPEND, O_TRUNC } from "./handle.ts";
 import { checkSize } from "./limits.ts";
 import type { View } from "./view.ts";
@@ -25,11 +25,19 @@ export class Files {
     this.#view = view;
   }
 
-  open(caller: Caller, number: number, flags: number, killPrivileges = false): OpenedHandle {
+  open(caller: Caller, number: number, flags: number, killPrivileges = false): Answer<OpenedHandle> {
     const view = this.#view;
     if (isWritable(flags) || (flags & O_TRUNC) !== 0) view.requireWritable(caller, "open", number);
     if (killPrivileges) dropPrivileges(view, caller, number);
-    view.live.settleElsewhere(view, number);
+    const busy = (flags & O_TRUNC) === 0 ? undefined : view.busy(number);
+    if (busy !== undefined) return busy.then(() => this.open(caller, number, flags));
+    const settling = view.live.settleElsewhere(view, number);
+    if (settling !== undefined) return settling.then(() => this.#openSettled(caller, number, flags));
+    return this.#openSettled(caller, number, flags);
+  }
+
+  #openSettled(caller: Caller, number: number, flags: number): OpenedHandle {
+    const view = this.#view;
     const node = view.node(number);
     requireFile(node);
     if (node.memory !== null) view.live.store.noteOpened(node.memory, view.identity.sessionId);
@@ -71,12 +79,16 @@ export class Files {
     return view.live.store.contentRange(node.content, { offset, length });
   }
 
-  write(caller: Caller, number: number, { handle, offset, data, flags }: WriteRequest): number {
+  write(caller: Caller, number: number, request: WriteRequest): Answer<number> {
     const view = this.#view;
+    const known = view.drafts.get(number);
+    const wait = view.busy(number) ?? known?.room();
+    if (wait !== undefined) return this.#writeLater(caller, number, { wait, request });
+    const { handle, offset, data, flags } = request;
     view.requireWritable(caller, "write", number);
     const author = view.handles.writer(handle, number);
     const node = view.node(number);
-    const now = view.drafts.get(number)?.size ?? node.size;
+    const now = known?.size ?? node.size;
     const appends = (flags.open & O_APPEND) !== 0 && !flags.writeback;
     const at = appends ? now : offset;
     checkSize(view.live.store, { stored: node.size, now, after: at + data.length });
@@ -90,9 +102,26 @@ export class Files {
     return data.length;
   }
 
+  async #writeLater(
+    caller: Caller,
+    number: number,
+    { wait, request }: { wait: Promise<void>; request: WriteRequest },
+  ): Promise<number> {
+    const { handle, offset, flags } = request;
+    const data = Buffer.from(request.data);
+    await wait;
+    return this.write(caller, number, { handle, offset, data, flags });
+  }
+
   /** Sets the size: at once when no writer will close the file later. */
-  setSize(caller: Caller, number: number, { size, handle }: { size: number; handle: HandleRef | null }): void {
+  setSize(
+    caller: Caller,
+    number: number,
+    { size, handle }: { size: number; handle: HandleRef | null },
+  ): Promise<void> | undefined {
     const view = this.#view;
+    const busy = view.busy(number);
+    if (busy !== undefined) return busy.then(() => this.setSize(caller, number, { size, handle }));
     const node = view.node(number);
     requireFile(node);
     // Whoever cannot write will not close the file as a writer: that is a truncation by path.
@@ -102,7 +131,7 @@ export class Files {
     this.#truncate(node, size);
     const draft = view.drafts.get(number);
     if (draft !== undefined) draft.written = true;
-    if (open === null || !isWritable(open.flags)) commitDraft(view, number, { caller });
+    return open === null || !isWritable(open.flags) ? commitDraft(view, number, { caller }) : undefined;
   }
 
   #truncate(node: NodeRecord, size: number): void {
@@ -118,26 +147,31 @@ export class Files {
    * One FLUSH comes for every closed duplicate, also from children that inherited the descriptor. The opener's close
    * after a write is the commit; anything else waits for RELEASE or the next commit point.
    */
-  flush(caller: Caller, number: number, ref: HandleRef, owner: LockOwner): void {
+  flush(caller: Caller, number: number, ref: HandleRef, owner: LockOwner): Promise<void> | undefined {
     const view = this.#view;
     const handle = view.handles.file(ref, number);
+    let commit: Promise<void> | undefined;
     try {
-      this.#flush(caller, number, handle);
+      commit = this.#flush(caller, number, handle);
     } finally {
-      // After the commit: whoever waits for the lock sees what was written under it.
-      if (view.live.locks.held > 0) view.live.locks.closed(view, number, owner);
+      if (commit === undefined) this.#closed(number, owner);
     }
+    return commit?.finally(() => this.#closed(number, owner));
   }
 
-  #flush(caller: Caller, number: number, handle: FileHandle): void {
+  /** After the commit: whoever waits for the lock sees what was written under it. */
+  #closed(number: number, owner: LockOwner): void {
+    const { locks } = this.#view.live;
+    if (locks.held > 0) locks.closed(this.#view, number, owner);
+  }
+
+  #flush(caller: Caller, number: number, handle: FileHandle): Promise<void> | undefined {
     const view = this.#view;
     const draft = view.drafts.get(number);
-    if (draft === undefined || !isWritable(handle.flags)) return;
-    if (draft.written && this.#isOpener(caller, handle)) {
-      commitDraft(view, number, { caller, handle });
-      return;
-    }
+    if (draft === undefined || !isWritable(handle.flags)) return undefined;
+    if (draft.written && this.#isOpener(caller, handle)) return commitDraft(view, number, { caller, handle });
     view.waiting.add(number);
+    return undefined;
   }
 
   #isOpener(caller: Caller, handle: FileHandle): boolean {
@@ -146,24 +180,31 @@ export class Files {
   }
 
   /** The last reference is gone: nothing is lost when the commit fails, the draft is tried again. */
-  release(caller: Caller, number: number, ref: HandleRef): void {
+  release(caller: Caller, number: number, ref: HandleRef): Promise<void> | undefined {
     const view = this.#view;
     const handle = view.handles.file(ref, number);
     view.handles.close(handle);
+    let commit: Promise<void> | undefined;
     try {
       const draft = view.drafts.get(number);
       const writer = isWritable(handle.flags);
       // A file can be created by an open for reading: its draft has no other end than this one.
       if (draft !== undefined && ((writer && draft.written) || !view.hasWriter(number)))
-        commitDraft(view, number, { caller, handle: writer ? handle : (draft.author ?? handle) });
+        commit = commitDraft(view, number, { caller, handle: writer ? handle : (draft.author ?? handle) });
     } finally {
-      if (view.live.locks.held > 0) view.live.locks.released(view, number, handle.id);
-      view.released(number);
+      if (commit === undefined) this.#released(number, handle.id);
     }
+    return commit?.finally(() => this.#released(number, handle.id));
+  }
+
+  #released(number: number, handle: number): void {
+    const { live } = this.#view;
+    if (live.locks.held > 0) live.locks.released(this.#view, number, handle);
+    this.#view.released(number);
   }
 
   async fsync(caller: Caller, number: number, ref: HandleRef): Promise<void> {
-    commitDraft(this.#view, number, { caller, handle: this.#view.handles.file(ref, number) });
+    await commitDraft(this.#view, number, { caller, handle: this.#view.handles.file(ref, number) });
     await this.#view.live.store.sync();
   }
 }

@@ -97,6 +97,13 @@ export interface HandleRef {
   readonly fhLow: number;
 }
 
+/** A place in an open file. */
+export interface RangeStart {
+  readonly node: NodeRef;
+  readonly handle: HandleRef;
+  readonly offset: number;
+}
+
 /** Receives directory entries. `add` returns false when the reply is full: that entry was not taken. */
 export interface DirectorySink {
   /** True for READDIRPLUS: each entry taken with `attributes` (but `.` and `..`) counts as a lookup. */
@@ -216,6 +223,18 @@ export interface Filesystem {
     data: Buffer,
     flags: WriteFlags,
   ): Answer<number>;
+  /** `mode`: FALLOC_FL_* of fallocate(2). */
+  fallocate(
+    caller: Caller,
+    node: NodeRef,
+    handle: HandleRef,
+    range: { offset: number; length: number },
+    mode: number,
+  ): Answer<void>;
+  /** `whence`: SEEK_DATA 3 or SEEK_HOLE 4. `no_such_offset` when there is none. */
+  lseek(caller: Caller, node: NodeRef, handle: HandleRef, offset: number, whence: number): Answer<number>;
+  /** Copies up to `length` bytes and returns how many: fewer are no error, 0 is the end of the source. */
+  copyRange(caller: Caller, from: RangeStart, to: RangeStart, length: number): Answer<number>;
   /**
    * A descriptor of the handle was closed: once per close, also of a duplicate. `owner` is the process that did, whose
    * fcntl locks on the node are gone. Not called for handles opened with `noFlush`.

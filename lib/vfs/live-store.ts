@@ -6,17 +6,20 @@
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../log.ts";
 import type { FinishedContent } from "../store/chunk.ts";
-import { ContentWriter } from "../store/content-writer.ts";
+import { type ChunkSink, ContentWriter } from "../store/content-writer.ts";
 import type { Hash } from "../store/hash.ts";
 import type { Store } from "../store/store.ts";
 import type { StoreChange } from "../store/transaction.ts";
 import { AccessTimes } from "./access-times.ts";
+import type { BlockPool } from "./block-pool.ts";
 import type { DraftSource } from "./draft.ts";
 import { LockTable } from "./lock-table.ts";
 import type { Processes } from "./processes.ts";
 
 /** Writers kept to go on from: each holds the bytes after its last cut (up to 256 KiB) and a running digest. */
 const KEPT_WRITERS = 32;
+/** Content up to this many bytes is read and hashed anew to go on from it: some 2 ms. */
+const RESUME_BYTES = 1024 * 1024;
 /** Nodes nothing refers to any more are dropped in batches of this many, or after this time (ms). */
 const REAP_BATCH = 256;
 const REAP_MS = 1000;
@@ -25,8 +28,8 @@ const REAP_MS = 1000;
 export interface LiveView {
   /** Tells the kernel about a change it did not make itself. */
   invalidate(change: StoreChange): void;
-  /** Commits a draft of {@link waiting}. */
-  settle(node: number): void;
+  /** Commits a draft of {@link waiting}; later if it takes long. Neither throws nor rejects. */
+  settle(node: number): Promise<void> | undefined;
   /** Drafts that others may look at: they may only be waiting for their RELEASE, or their lock was given up. */
   readonly waiting: ReadonlySet<number>;
   /** True while the kernel or a handle refers to the node. */
@@ -40,6 +43,8 @@ export interface LiveStoreOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly processes: Processes;
+  /** Memory and spill file of drafts, shared by all stores. */
+  readonly blocks: BlockPool;
 }
 
 export class LiveStore implements DraftSource {
@@ -49,6 +54,8 @@ export class LiveStore implements DraftSource {
   readonly processes: Processes;
   readonly locks = new LockTable();
   readonly accessTimes: AccessTimes;
+  readonly blocks: BlockPool;
+  readonly sink: ChunkSink;
   readonly #views = new Set<LiveView>();
   readonly #writers = new Map<Hash, ContentWriter>();
   /** Nodes without names that a view refers to. */
@@ -62,6 +69,8 @@ export class LiveStore implements DraftSource {
     this.log = options.log;
     this.processes = options.processes;
     this.accessTimes = new AccessTimes(options.store, options.log);
+    this.blocks = options.blocks;
+    this.sink = { store: (chunks) => this.store.storeChunks(chunks) };
     this.store.observe((change) => {
       for (const view of this.#views) if (view !== change.source) view.invalidate(change);
     });
@@ -81,12 +90,25 @@ export class LiveStore implements DraftSource {
     return this.store.content(hash);
   }
 
-  /** A writer that goes on from stored content; at no cost when the last commit left one behind. */
-  resume(hash: Hash | null): ContentWriter {
+  contentRange(hash: Hash | null, range: { offset: number; length: number }): Buffer {
+    return this.store.contentRange(hash, range);
+  }
+
+  /**
+   * A writer that goes on from stored content; at no cost when the last commit left one behind. Null when all of large
+   * content would have to be read for it.
+   */
+  resume(hash: Hash | null, size: number): ContentWriter | null {
     const kept = hash === null ? undefined : this.#writers.get(hash);
-    if (kept === undefined || hash === null) return ContentWriter.resume(this.store.openContent(hash));
+    if (kept === undefined || hash === null) {
+      return size > RESUME_BYTES ? null : ContentWriter.resume(this.store.openContent(hash), this.sink);
+    }
     this.#writers.delete(hash);
     return kept;
+  }
+
+  resumable(hash: Hash | null, size: number): boolean {
+    return size <= RESUME_BYTES || (hash !== null && this.#writers.has(hash));
   }
 
   /** Keeps a writer whose content was just committed. */
@@ -99,13 +121,18 @@ export class LiveStore implements DraftSource {
   }
 
   /**
-   * Makes what another mount has closed visible before `view` looks at the node.
+   * Makes what another mount has closed visible before `view` looks at the node: at once, or, when that takes longer,
+   * when the promise resolves. It never rejects.
    * RELEASE is asynchronous: `close` may have returned there while the request that commits is still queued.
    */
-  settleElsewhere(view: LiveView, node: number): void {
+  settleElsewhere(view: LiveView, node: number): Promise<void> | undefined {
+    let settling: Promise<void> | undefined;
     for (const other of this.#views) {
-      if (other !== view && other.waiting.size > 0 && other.waiting.has(node)) other.settle(node);
+      if (other === view || other.waiting.size === 0 || !other.waiting.has(node)) continue;
+      const one = other.settle(node);
+      if (one !== undefined) settling = settling === undefined ? one : settling.then(() => one);
     }
+    return settling;
   }
 
   /** The node lost its last name while a view refers to it. */

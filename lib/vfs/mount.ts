@@ -21,6 +21,7 @@ import {
   type NodeEntry,
   type NodeRef,
   type OpenedHandle,
+  type RangeStart,
   type WriteFlags,
 } from "./filesystem.ts";
 import { isTelling } from "./failures.ts";
@@ -201,13 +202,43 @@ export class Mount implements Filesystem {
     return this.#writable(node).files.write(caller, node.number, { handle, offset, data, flags });
   }
 
+  fallocate(
+    caller: Caller,
+    node: NodeRef,
+    handle: HandleRef,
+    range: { offset: number; length: number },
+    mode: number,
+  ): Answer<void> {
+    const { offset, length } = range;
+    return this.#writable(node).ranges.allocate(caller, node.number, { handle, offset, length, mode });
+  }
+
+  lseek(_caller: Caller, node: NodeRef, handle: HandleRef, offset: number, whence: number): Answer<number> {
+    if (node.number >= FIRST_VOLATILE_NODE) throw new MemfsError("invalid_argument", "no holes are sought here");
+    return this.#of(node).ranges.seek(node.number, handle, { offset, whence });
+  }
+
+  copyRange(caller: Caller, from: RangeStart, to: RangeStart, length: number): Answer<number> {
+    const store = this.#writable(to.node);
+    // The kernel then reads and writes by itself.
+    if (this.#of(from.node) !== store || from.node.number >= FIRST_VOLATILE_NODE)
+      throw new MemfsError("cross_device", "the file is not of this store");
+    return store.ranges.copy(
+      caller,
+      { number: from.node.number, handle: from.handle, offset: from.offset },
+      { number: to.node.number, handle: to.handle, offset: to.offset },
+      length,
+    );
+  }
+
   flush(caller: Caller, node: NodeRef, handle: HandleRef, owner: LockOwner): Answer<void> {
-    if (node.number < FIRST_VOLATILE_NODE) this.#of(node).files.flush(caller, node.number, handle, owner);
+    if (node.number >= FIRST_VOLATILE_NODE) return undefined;
+    return this.#of(node).files.flush(caller, node.number, handle, owner);
   }
 
   release(caller: Caller, node: NodeRef, handle: HandleRef): Answer<void> {
-    if (node.number >= FIRST_VOLATILE_NODE) this.#of(node).hidden.release(node.number, handle);
-    else this.#of(node).files.release(caller, node.number, handle);
+    if (node.number < FIRST_VOLATILE_NODE) return this.#of(node).files.release(caller, node.number, handle);
+    this.#of(node).hidden.release(node.number, handle);
   }
 
   fsync(caller: Caller, node: NodeRef, handle: HandleRef): Answer<void> {
@@ -272,16 +303,16 @@ export class Mount implements Filesystem {
   }
 
   /** Commits every draft, also when a store fails to. */
-  detach(): Promise<void> {
-    for (const store of this.#stores.values()) store.detach();
+  async detach(): Promise<void> {
+    const stores = [...this.#stores.values()];
     this.#stores.clear();
-    return Promise.resolve();
+    for (const store of stores) await store.detach();
   }
 
-  /** Commits every draft and goes on. Returns how many could not be stored. */
-  commitAll(): number {
+  /** Commits every draft and goes on. Resolves with how many could not be stored. */
+  async commitAll(): Promise<number> {
     let failed = 0;
-    for (const store of this.#stores.values()) failed += store.commitAll();
+    for (const store of this.#stores.values()) failed += await store.commitAll();
     return failed;
   }
 

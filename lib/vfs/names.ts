@@ -53,6 +53,10 @@ export interface Opening {
   readonly killPrivileges: boolean;
 }
 
+interface FileMove extends Move {
+  readonly flags: number;
+}
+
 export class Names {
   readonly #view: View;
   readonly #files: Files;
@@ -62,11 +66,12 @@ export class Names {
     this.#files = files;
   }
 
-  lookup({ parent, name }: NodeName): NodeEntry | null {
+  lookup({ parent, name }: NodeName): Answer<NodeEntry | null> {
     if (name.length > NAME_MAX) throw new MemfsError("name_too_long", "the name is longer than 255 bytes");
     const entry = this.#view.live.store.entry(parent, name);
     if (entry === null) return null;
-    this.#view.live.settleElsewhere(this.#view, entry.node);
+    const settling = this.#view.live.settleElsewhere(this.#view, entry.node);
+    if (settling !== undefined) return settling.then(() => this.#view.entry(this.#view.node(entry.node)));
     return this.#view.entry(this.#view.node(entry.node));
   }
 
@@ -106,7 +111,7 @@ export class Names {
     const node = this.#make(caller, making);
     if (isFile(node.mode)) {
       draftOf(this.#view, node);
-      commitDraft(this.#view, node.number, { caller });
+      void commitDraft(this.#view, node.number, { caller });
     }
     return this.#view.entry(this.#view.node(node.number));
   }
@@ -116,7 +121,7 @@ export class Names {
     caller: Caller,
     making: Making,
     { flags, killPrivileges }: Opening,
-  ): { entry: NodeEntry; opened: OpenedHandle } {
+  ): Answer<{ entry: NodeEntry; opened: OpenedHandle }> {
     const { at } = making;
     const existing = this.#view.live.store.entry(at.parent, at.name);
     if (existing !== null) return this.#openExisting(caller, existing.node, { flags, killPrivileges });
@@ -147,13 +152,15 @@ export class Names {
     caller: Caller,
     number: number,
     { flags, killPrivileges }: Opening,
-  ): { entry: NodeEntry; opened: OpenedHandle } {
+  ): Answer<{ entry: NodeEntry; opened: OpenedHandle }> {
     if ((flags & O_EXCL) !== 0) throw new MemfsError("exists", "a file of that name exists");
     const opened = this.#files.open(caller, number, flags, killPrivileges);
+    if (opened instanceof Promise)
+      return opened.then((later) => ({ entry: this.#view.entry(this.#view.node(number)), opened: later }));
     return { entry: this.#view.entry(this.#view.node(number)), opened };
   }
 
-  link(caller: Caller, number: number, at: NodeName): NodeEntry {
+  link(caller: Caller, number: number, at: NodeName): Answer<NodeEntry> {
     const view = this.#view;
     view.requireWritable(caller, "link", at.parent);
     const nameless = view.node(number).names.length === 0;
@@ -162,20 +169,24 @@ export class Names {
     const linked = view.live.store.update(view.cause(caller, null, nameless), (tx) => link(tx, number, at));
     if (nameless) {
       view.live.named(number);
-      this.#commitLinked(caller, number);
+      const commit = this.#commitLinked(caller, number);
+      if (commit !== undefined) return commit.then(() => view.entry(view.node(number)));
     }
     return view.entry(nameless ? view.node(number) : linked);
   }
 
   /** The name is there: a failure now is told to the close that follows, which tries again. */
-  #commitLinked(caller: Caller, number: number): void {
-    try {
-      commitDraft(this.#view, number, { caller });
-    } catch (error) {
+  #commitLinked(caller: Caller, number: number): Promise<void> | undefined {
+    const failed = (error: unknown): void =>
       this.#view.live.log.warn("a file that was linked could not be stored; its close tries again", {
         node: number,
         error: String(error),
       });
+    try {
+      return commitDraft(this.#view, number, { caller })?.catch(failed);
+    } catch (error) {
+      failed(error);
+      return undefined;
     }
   }
 
@@ -211,30 +222,55 @@ export class Names {
   }
 
   #exchange(caller: Caller, move: Move): Answer<void> {
+    const { live } = this.#view;
+    const settling = live.settleElsewhere(this.#view, this.#at(move.from).number);
+    const settlingToo = live.settleElsewhere(this.#view, this.#at(move.to).number);
+    if (settling === undefined && settlingToo === undefined) return this.#exchangeSettled(caller, move);
+    return Promise.all([settling, settlingToo]).then(() => this.#exchangeSettled(caller, move));
+  }
+
+  /** A rename is a commit point. */
+  #exchangeSettled(caller: Caller, move: Move): Answer<void> {
     const view = this.#view;
     const { store } = view.live;
-    const [first, second] = [this.#committed(caller, move.from), this.#committed(caller, move.to)];
-    return store.withSubtrees([first, second], () => store.update(view.cause(caller), (tx) => exchange(tx, move)));
+    const [first, second] = [this.#at(move.from), this.#at(move.to)];
+    const commit = commitDraft(view, first.number, { caller }) ?? commitDraft(view, second.number, { caller });
+    // Names may have changed meanwhile.
+    if (commit !== undefined) return commit.then(() => this.#exchangeSettled(caller, move));
+    const nodes = [this.#at(move.from), this.#at(move.to)];
+    return store.withSubtrees(nodes, () => store.update(view.cause(caller), (tx) => exchange(tx, move)));
   }
 
-  /** The node at a name, its content committed: a rename is a commit point. */
-  #committed(caller: Caller, { parent, name }: NodeName): NodeRecord {
-    const view = this.#view;
-    const entry = view.live.store.entry(parent, name);
+  #at({ parent, name }: NodeName): NodeRecord {
+    const entry = this.#view.live.store.entry(parent, name);
     if (entry === null) throw new MemfsError("not_found", "no such file or directory");
-    view.live.settleElsewhere(view, entry.node);
-    commitDraft(view, entry.node, { caller });
-    return view.node(entry.node);
+    return this.#view.node(entry.node);
   }
 
-  #renameFile(caller: Caller, number: number, move: { from: NodeName; to: NodeName; flags: number }): void {
+  #renameFile(caller: Caller, number: number, move: FileMove): Promise<void> | undefined {
+    const settling = this.#view.live.settleElsewhere(this.#view, number);
+    if (settling !== undefined) return settling.then(() => this.#renameSettled(caller, number, move));
+    return this.#renameSettled(caller, number, move);
+  }
+
+  #renameSettled(caller: Caller, number: number, move: FileMove): Promise<void> | undefined {
     const view = this.#view;
-    view.live.settleElsewhere(view, number);
     const note = this.#noteFor(number, move.to);
-    commitDraft(view, number, { caller });
+    const commit = commitDraft(view, number, { caller });
+    if (commit !== undefined) return commit.then(() => this.#renameCommitted(caller, number, { ...move, note }));
+    this.#renameCommitted(caller, number, { from: move.from, to: move.to, flags: move.flags, note });
+    return undefined;
+  }
+
+  #renameCommitted(caller: Caller, number: number, move: FileMove & { readonly note: string | null }): void {
+    const view = this.#view;
+    const { from, to, flags, note } = move;
+    // A commit that took long leaves time for the name to go.
+    if (view.live.store.entry(from.parent, from.name)?.node !== number)
+      throw new MemfsError("not_found", "no such file or directory");
     const { memory } = view.node(number);
     const folds = memory !== null && view.live.store.folds(memory, view.identity.sessionId);
-    this.#rename(caller, { node: number, from: move.from, to: move.to, flags: move.flags, folds, note });
+    this.#rename(caller, { node: number, from, to, flags, folds, note });
   }
 
   /** The note that was put on the file, or on the one it replaces: a save by renaming is the target's next version. */

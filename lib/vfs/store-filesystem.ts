@@ -11,6 +11,7 @@ import { settleDraft } from "./commits.ts";
 import { Directories } from "./directories.ts";
 import { Files } from "./files.ts";
 import {
+  type Answer,
   type AttributeChanges,
   type Attributes,
   type Caller,
@@ -24,6 +25,7 @@ import { Locks } from "./locks.ts";
 import { Names } from "./names.ts";
 import { ownerChanges } from "./ownership.ts";
 import { dropPrivileges } from "./privileges.ts";
+import { Ranges } from "./ranges.ts";
 import { View, type ViewOptions } from "./view.ts";
 import { Xattrs } from "./xattrs.ts";
 
@@ -37,6 +39,7 @@ export class StoreFilesystem {
   readonly xattrs: Xattrs;
   readonly hidden: Hidden;
   readonly locks: Locks;
+  readonly ranges: Ranges;
 
   constructor(options: Omit<ViewOptions, "settle">) {
     this.view = new View({ ...options, settle: (node) => settleDraft(this.view, node) });
@@ -46,14 +49,16 @@ export class StoreFilesystem {
     this.xattrs = new Xattrs(this.view);
     this.hidden = new Hidden(this.view);
     this.locks = new Locks(this.view);
+    this.ranges = new Ranges(this.view);
   }
 
   forget(number: number, count: number): void {
     if (this.view.seen.forgotten(number, count)) this.view.released(number);
   }
 
-  getattr(number: number): Attributes {
-    this.view.live.settleElsewhere(this.view, number);
+  getattr(number: number): Answer<Attributes> {
+    const settling = this.view.live.settleElsewhere(this.view, number);
+    if (settling !== undefined) return settling.then(() => this.view.attributes(this.view.node(number)));
     return this.view.attributes(this.view.node(number));
   }
 
@@ -61,16 +66,21 @@ export class StoreFilesystem {
     caller: Caller,
     number: number,
     { handle, changes }: { handle: HandleRef | null; changes: AttributeChanges },
-  ): Attributes {
+  ): Answer<Attributes> {
     this.view.requireWritable(caller, "setattr", number);
     const { size } = changes;
     if (changes.killPrivileges === true) dropPrivileges(this.view, caller, number);
-    if (size !== undefined) this.files.setSize(caller, number, { size, handle });
-    this.#setMetadata(caller, number, changes);
+    const sizing = size === undefined ? undefined : this.files.setSize(caller, number, { size, handle });
+    if (sizing !== undefined) return sizing.then(() => this.#setMetadata(caller, number, changes));
+    return this.#setMetadata(caller, number, changes);
+  }
+
+  #setMetadata(caller: Caller, number: number, changes: AttributeChanges): Attributes {
+    this.#changeMetadata(caller, number, changes);
     return this.view.attributes(this.view.node(number));
   }
 
-  #setMetadata(caller: Caller, number: number, changes: AttributeChanges): void {
+  #changeMetadata(caller: Caller, number: number, changes: AttributeChanges): void {
     const { view } = this;
     const now = view.now();
     const atime = timeOf(changes.atime, now);
@@ -134,17 +144,18 @@ export class StoreFilesystem {
     return this.view.node(ROOT_NODE);
   }
 
-  /** Commits every draft. Returns how many could not be stored. */
-  commitAll(): number {
-    for (const number of [...this.view.drafts.keys()]) settleDraft(this.view, number);
+  /** Commits every draft. Resolves with how many could not be stored. */
+  async commitAll(): Promise<number> {
+    for (const number of [...this.view.drafts.keys()]) await settleDraft(this.view, number);
     let failed = 0;
     for (const number of this.view.drafts.keys())
       if ((this.view.live.store.node(number)?.names.length ?? 0) > 0) failed += 1;
     return failed;
   }
 
-  detach(): void {
-    this.commitAll();
+  async detach(): Promise<void> {
+    await this.commitAll();
+    for (const draft of this.view.drafts.values()) draft.free();
     this.locks.end();
     this.view.live.detach(this.view);
     this.view.live.reap();

@@ -39,7 +39,7 @@ export interface ViewOptions {
   readonly identity: MountIdentity;
   readonly invalidator: Invalidator;
   /** Commits a draft that waits for its RELEASE. */
-  readonly settle: (node: number) => void;
+  readonly settle: LiveView["settle"];
 }
 
 export class View implements LiveView, LockHolder {
@@ -57,8 +57,10 @@ export class View implements LiveView, LockHolder {
   readonly waiting = new Set<number>();
   /** Notes for the next version of a file that this mount makes. */
   readonly notes = new Map<number, string>();
+  /** Commits that take many turns. Until one is over its draft is not changed. They never reject. */
+  readonly committing = new Map<number, Promise<void>>();
   readonly handles: Handles;
-  readonly settle: (node: number) => void;
+  readonly settle: LiveView["settle"];
   readonly failures = new Failures();
   readonly #refusals: RefusalJournal;
   readonly #actor: Actor;
@@ -175,6 +177,11 @@ export class View implements LiveView, LockHolder {
     accessTimes.note(node.number, this.now());
   }
 
+  /** What a change of the node's bytes waits for, if anything. */
+  busy(number: number): Promise<void> | undefined {
+    return this.committing.size === 0 ? undefined : this.committing.get(number);
+  }
+
   /** The head version of a file's memory. */
   headOf(node: NodeRecord): Uid | null {
     return node.memory === null ? null : (this.live.store.memoryRecord(node.memory)?.head ?? null);
@@ -195,8 +202,9 @@ export class View implements LiveView, LockHolder {
 
   /** Who is given a lock sees what was written under it before, also in pages its kernel keeps. */
   granted(node: number): Promise<void> | null {
-    this.live.settleElsewhere(this, node);
-    return this.invalidator.dropped(this.ref(node));
+    const settling = this.live.settleElsewhere(this, node);
+    if (settling === undefined) return this.invalidator.dropped(this.ref(node));
+    return settling.then(() => this.invalidator.dropped(this.ref(node)) ?? undefined);
   }
 
   refersTo(node: number): boolean {
@@ -225,6 +233,7 @@ export class View implements LiveView, LockHolder {
 
   gone(number: number): void {
     this.seen.drop(number);
+    this.drafts.get(number)?.free();
     this.drafts.delete(number);
     this.waiting.delete(number);
     this.notes.delete(number);

@@ -5,7 +5,7 @@ import { isDirectory, isFile } from "../store/mode.ts";
 import { toBytes } from "../store/names.ts";
 import type { NodeRecord } from "../store/node-record.ts";
 import { removeXattr, setXattr } from "../store/xattrs.ts";
-import type { Caller } from "./filesystem.ts";
+import type { Answer, Caller } from "./filesystem.ts";
 import { MEMFS_PREFIX, NOTE, SHOWN, shownAttribute } from "./memory-attributes.ts";
 import type { View } from "./view.ts";
 
@@ -41,7 +41,7 @@ export class Xattrs {
   }
 
   /** @throws MemfsError `no_attribute`, `not_supported` */
-  get(number: number, name: string): Buffer {
+  get(number: number, name: string): Answer<Buffer> {
     if (name === CAPABILITY) throw ABSENT;
     if (!name.startsWith(USER_PREFIX)) throw UNKNOWN_NAMESPACE;
     if (name.startsWith(MEMFS_PREFIX)) return this.#getOwn(number, name);
@@ -51,9 +51,15 @@ export class Xattrs {
   }
 
   /** Of the head version: what was closed in another mount must be in it. */
-  #getOwn(number: number, name: string): Buffer {
+  #getOwn(number: number, name: string): Answer<Buffer> {
+    const settling = this.#view.live.settleElsewhere(this.#view, number);
+    return settling === undefined
+      ? this.#getSettled(number, name)
+      : settling.then(() => this.#getSettled(number, name));
+  }
+
+  #getSettled(number: number, name: string): Buffer {
     const view = this.#view;
-    view.live.settleElsewhere(view, number);
     const value = name === NOTE ? view.notes.get(number) : this.#shown(view.node(number), name);
     if (value === undefined) throw ABSENT;
     return Buffer.from(value);

@@ -136,6 +136,12 @@ export class ReplyWriter {
     this.#length = OUT_HEADER_SIZE + LK_OUT_SIZE;
   }
 
+  /** A 64-bit offset or count, up to 2^53. */
+  offset(offset: number): void {
+    put64(this.#words, BODY, offset);
+    this.#length = OUT_HEADER_SIZE + 8;
+  }
+
   statistics(statistics: FilesystemStatistics): void {
     const words = this.#words;
     put64(words, BODY, statistics.blocks);

@@ -1,6 +1,9 @@
 /** Operations on open files. */
 
+import { MemfsError } from "../../../../lib/errors.ts";
+import type { Answer, Filesystem } from "../../../../lib/vfs/filesystem.ts";
 import { FSYNC_DATA_ONLY, MAX_TRANSFER, OPEN_KILL_SUIDGID, WRITE_IN_SIZE, WriteRequest } from "../abi.ts";
+import type { Request, RequestBuffer } from "../request.ts";
 import { operation } from "./operation.ts";
 
 const PERMISSIONS = 0o7777;
@@ -77,4 +80,45 @@ export const fsync = operation({
   call: (filesystem, request, body) =>
     filesystem.fsync(request, request.node, body.handle(0), (body.u32(2) & FSYNC_DATA_ONLY) !== 0),
   encode: (reply) => reply.empty(),
+});
+
+export const fallocate = operation({
+  name: "FALLOCATE",
+  bodySize: 32,
+  call(filesystem, request, body) {
+    const range = { offset: body.u64(2), length: body.u64(4) };
+    return filesystem.fallocate(request, request.node, body.handle(0), range, body.u32(6));
+  },
+  encode: (reply) => reply.empty(),
+});
+
+/** Only for data and holes: the kernel does the rest by itself. */
+export const lseek = operation({
+  name: "LSEEK",
+  bodySize: 24,
+  call: (filesystem, request, body) =>
+    filesystem.lseek(request, request.node, body.handle(0), body.i64(2), body.u32(4)),
+  encode: (reply, offset) => reply.offset(offset),
+});
+
+function copyRange(filesystem: Filesystem, request: Request, body: RequestBuffer): Answer<number> {
+  if (body.u64(12) !== 0) throw new MemfsError("invalid_argument", "copying a range takes no flags");
+  const from = { node: request.node, handle: body.handle(0), offset: body.u64(2) };
+  const to = { node: body.node(4), handle: body.handle(6), offset: body.u64(8) };
+  return filesystem.copyRange(request, from, to, body.u64(10));
+}
+
+export const copyFileRange = operation({
+  name: "COPY_FILE_RANGE",
+  bodySize: 56,
+  call: copyRange,
+  encode: (reply, size) => reply.written(size),
+});
+
+/** The same with an answer of 64 bits, asked first where the kernel knows it. */
+export const copyFileRange64 = operation({
+  name: "COPY_FILE_RANGE_64",
+  bodySize: 56,
+  call: copyRange,
+  encode: (reply, size) => reply.offset(size),
 });

@@ -26,8 +26,7 @@ export const OPERATIONS: ReadonlyMap<number, Operation<unknown>> = new Map(
 
 /**
  * The errno (positive) of an opcode that is not in {@link OPERATIONS}. ENOSYS makes the kernel never ask again
- * (ACCESS, LSEEK, POLL), or fall back (COPY_FILE_RANGE), or tell the caller EOPNOTSUPP
- * (FALLOCATE). An ioctl is not of that kind: every program that looks for a terminal sends one.
+ * (ACCESS, POLL). An ioctl is not of that kind: every program that looks for a terminal sends one.
  */
 export function refusal(opcode: number): number {
   return opcode === Opcode.IOCTL ? Errno.ENOTTY : Errno.ENOSYS;
