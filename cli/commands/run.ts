@@ -127,7 +127,11 @@ class Mounted {
   async #unmount({ id }: Mount): Promise<void> {
     const unmount = (force: boolean) => this.#context.ask((client) => client.unmount(id, { force }));
     try {
-      await unmount(false);
+      await unmount(false).catch((error: unknown) => {
+        // A daemon that dies just now takes the request with it; the next one is started by asking again.
+        if (error instanceof MemfsError && error.code === "unreachable") return unmount(false);
+        throw error;
+      });
     } catch (error) {
       if (!(error instanceof MemfsError)) throw error;
       // Unmounted by the command, or gone with a daemon that died: the start of the next one clears it.

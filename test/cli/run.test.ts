@@ -106,7 +106,8 @@ t.test("a process that the command leaves behind does not keep the mount", async
   const home = await testHome(t);
   const script =
     'cd "$MEMFS_MOUNT"; (exec 3>left; printf draft >&3; exec sleep 60) >/dev/null 2>&1 & echo $!; sleep 0.3; exit 0';
-  const outcome = await home.memfs("run", "--create", "notes", "--", "sh", "-c", script);
+  const env = { TMPDIR: home.place };
+  const outcome = await home.memfsWith({ env }, "run", "--create", "notes", "--", "sh", "-c", script);
   const pid = Number(outcome.stdout);
   t.teardown(() => process.kill(pid, "SIGKILL"));
   t.equal(outcome.code, 0);
@@ -116,6 +117,7 @@ t.test("a process that the command leaves behind does not keep the mount", async
   );
   t.strictSame(await home.json<Mount[]>("mounts"), []);
   t.equal((await home.memfs("cat", "notes:/left")).stdout, "draft");
+  t.strictSame(await readdir(home.place), []);
 });
 
 t.test("a command that ends the daemon ends with its own exit code all the same", async (t) => {
@@ -123,12 +125,12 @@ t.test("a command that ends the daemon ends with its own exit code all the same"
   const home = await testHome(t);
   await home.memfs("store", "create", "notes");
   const script = 'echo one > "$MEMFS_MOUNT/f"; kill -9 "$(cat "$MEMFS_HOME/daemon.lock")"; exit 5';
-  t.match(await home.memfs("run", "notes", "--", "sh", "-c", script), { code: 5 });
+  const env = { TMPDIR: home.place };
+  const outcome = await home.memfsWith({ env }, "run", "notes", "--", "sh", "-c", script);
+  t.strictSame(outcome, { code: 5, stdout: "", stderr: "" });
   t.equal((await home.memfs("cat", "notes:/f")).stdout, "one\n");
-  t.strictSame(
-    mountsBelow("/tmp").filter((place) => place.includes("/memfs-run-")),
-    [],
-  );
+  t.strictSame(mountsBelow(home.place), []);
+  t.strictSame(await readdir(home.place), []);
 });
 
 t.test("an ordinary user runs commands with memory too, which no other user can enter", async (t) => {
