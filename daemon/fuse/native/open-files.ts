@@ -9,6 +9,8 @@ const MAX_FD = 0x7fff_ffff;
 
 export interface OpenFile {
   readonly node: NodeRef;
+  /** The path that libfuse has for it, whatever other mounts did. */
+  path: string;
   readonly handle: HandleRef;
   /** May be written. */
   readonly writable: boolean;
@@ -18,27 +20,42 @@ export interface OpenFile {
   opener: LockOwner | null;
 }
 
+/** A file that was just opened. */
+export interface Opened extends Pick<OpenFile, "node" | "path" | "counted"> {
+  readonly opened: OpenedHandle;
+  readonly flags: number;
+}
+
 export class OpenFiles {
   readonly #files = new Map<number, OpenFile>();
   #last = 0;
 
   /** Returns the number. */
-  add({
-    node,
-    opened,
-    flags,
-    counted,
-  }: {
-    node: NodeRef;
-    opened: OpenedHandle;
-    flags: number;
-    counted: boolean;
-  }): number {
+  add({ node, path, opened, flags, counted }: Opened): number {
     do this.#last = this.#last === MAX_FD ? 1 : this.#last + 1;
     while (this.#files.has(this.#last));
     const handle = { fhHigh: opened.fhHigh, fhLow: opened.fhLow };
-    this.#files.set(this.#last, { node, handle, writable: (flags & O_ACCMODE) !== 0, counted, opener: null });
+    this.#files.set(this.#last, { node, path, handle, writable: (flags & O_ACCMODE) !== 0, counted, opener: null });
     return this.#last;
+  }
+
+  /** libfuse has renamed a file or directory. */
+  renamed(from: string, to: string): void {
+    for (const file of this.#files.values()) {
+      if (file.path === from) file.path = to;
+      else if (file.path.startsWith(`${from}/`)) file.path = to + file.path.slice(from.length);
+    }
+  }
+
+  /**
+   * A directory is about to lose its name. libfuse would have no path any more for the open files below it, and the
+   * addon, when libfuse has none, hands over what happens to be on its stack.
+   * @throws MemfsError `busy` when there are open files
+   */
+  refuseBelow(directory: string): void {
+    for (const { path } of this.#files.values()) {
+      if (path.startsWith(`${directory}/`)) throw new MemfsError("busy", "files below the directory are open");
+    }
   }
 
   /** @throws MemfsError `bad_handle` */

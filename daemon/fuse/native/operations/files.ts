@@ -14,9 +14,9 @@ export const open = operation({
   name: "open",
   paths: [0],
   call({ filesystem, caller, files, paths }, request) {
-    const flags = request.u32(1);
-    return paths.keep(request.text(0), (node, counted) =>
-      after(filesystem.open(caller, node, flags), (opened) => files.add({ node, opened, flags, counted })),
+    const [path, flags] = [request.text(0), request.u32(1)];
+    return paths.keep(path, (node, counted) =>
+      after(filesystem.open(caller, node, flags), (opened) => files.add({ node, path, opened, flags, counted })),
     );
   },
   reply: (fd) => ({ result: 0, results: [fd] }),
@@ -27,11 +27,11 @@ export const create = operation({
   name: "create",
   paths: [0],
   call({ filesystem, caller, files, paths }, request) {
-    const flags = request.openFlags;
+    const [path, flags] = [request.text(0), request.openFlags];
     const mode = request.u32(1) & PERMISSIONS;
-    return paths.place(request.text(0), ({ parent, name }) =>
+    return paths.place(path, ({ parent, name }) =>
       after(filesystem.create(caller, parent, name, flags, mode), ({ entry: { node }, opened }) =>
-        files.add({ node, opened, flags, counted: true }),
+        files.add({ node, path, opened, flags, counted: true }),
       ),
     );
   },

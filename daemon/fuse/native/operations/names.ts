@@ -45,15 +45,21 @@ export const unlink = plain("unlink", [0], ({ filesystem, caller, paths, hidden 
   return paths.place(path, ({ parent, name }) => filesystem.unlink(caller, parent, name));
 });
 
-export const rmdir = plain("rmdir", [0], ({ filesystem, caller, paths }, request) =>
-  paths.place(request.text(0), ({ parent, name }) => filesystem.rmdir(caller, parent, name)),
-);
+export const rmdir = plain("rmdir", [0], ({ filesystem, caller, paths, files }, request) => {
+  const path = request.text(0);
+  files.refuseBelow(path);
+  return paths.place(path, ({ parent, name }) => filesystem.rmdir(caller, parent, name));
+});
 
 export const rename = plain("rename", [0, 1], (services, request) => {
   const [from, to] = [request.text(0), request.text(1)];
-  if (services.hidden.isHiding(to)) return services.removals.hide(request.worker, from, to);
-  return places(services.paths, [from, to], (source, target) =>
-    services.filesystem.rename(services.caller, source, target, 0),
+  const { filesystem, caller, paths, files } = services;
+  const renamed = (): void => files.renamed(from, to);
+  if (services.hidden.isHiding(to)) return after(services.removals.hide(request.worker, from, to), renamed);
+  files.refuseBelow(to);
+  return after(
+    places(paths, [from, to], (source, target) => filesystem.rename(caller, source, target, 0)),
+    renamed,
   );
 });
 
