@@ -16,10 +16,9 @@ import type { NativeRequest } from "./request.ts";
 
 /**
  * Milliseconds after which an idle thread is taken to have sent `unlink`. The rename follows within 0.1 ms where there
- * is a CPU for it (5 ms were not enough with ten programs per CPU); should it come later it finds the name absent, and
- * still takes it.
+ * is a CPU for it; should it come later it finds the name absent, and still takes it.
  */
-const PATIENCE = 50;
+const PATIENCE = 20;
 
 interface Pending {
   readonly path: string;
