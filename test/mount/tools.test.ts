@@ -8,6 +8,7 @@ import { eachDriver, nativeCannot } from "../fixtures/drivers.ts";
 import { run, shell } from "../fixtures/fuse.ts";
 import { testHome, type TestHome } from "../fixtures/home.ts";
 import { problemsIn } from "../fixtures/sound.ts";
+import { hasCommands } from "../fixtures/tool-mount.ts";
 
 let shared: { home: TestHome; notes: string } | null = null;
 
@@ -37,11 +38,8 @@ async function memories(): Promise<number> {
   return store?.usage?.memories ?? -1;
 }
 
-/** Skips with the reason when a tool is not installed. */
-async function has(t: Test, tool: string): Promise<boolean> {
-  const found = (await shell('command -v "$1"', tool)).code === 0;
-  if (!found) t.pass(`skipped: no ${tool}`, { skip: `${tool} is not installed` });
-  return found;
+function has(t: Test, tool: string): Promise<boolean> {
+  return hasCommands(t, [tool]);
 }
 
 async function redirections(t: Test): Promise<void> {
