@@ -218,11 +218,11 @@ export class Catalogue {
     const keys = this.#options.keyring.load(space);
     const describe = (): { info: StoreInfo; policy: Policy } => this.#record(id);
     const store = new Store({ ...this.#storeOptions(space, keys), describe, sync: () => this.#options.kv.sync() });
-    await store.dropOrphans();
+    await store.recover();
     return store;
   }
 
-  #storeOptions(space: number, keys: StoreKeys): Omit<StateOptions, "counters"> {
+  #storeOptions(space: number, keys: StoreKeys): Omit<StateOptions, "counters" | "policy"> {
     const { kv, clock, ids } = this.#options;
     return { space: kv.space(space, keys.sealer), tagKeys: keys, clock, ids, recent: this.#recent };
   }

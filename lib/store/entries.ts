@@ -2,7 +2,8 @@
 
 import { MemfsError } from "../errors.ts";
 import { orphanKey } from "./keys.ts";
-import { deleteMemory, moveMemory } from "./memories.ts";
+import { claim, dropHeld, enterHistory, holdProvisional, parkGone, settleFile, settleName, takeUp } from "./lineage.ts";
+import { memoryName, moveMemory } from "./memories.ts";
 import { isDirectory, isFile, typeOf } from "./mode.ts";
 import type { NodeName, NodeRecord } from "./node-record.ts";
 import type { Mutable, Timestamp } from "./record.ts";
@@ -13,17 +14,32 @@ import { addName, directory, existingEntry, type NewNode, newNode, pathOf, remov
 const LINKS_MAX = 1000;
 
 /**
- * Makes a node under a free name. A regular file is journalled with its first version, everything else here.
+ * Makes a node under a free name. A regular file is journalled with its first version, everything else here, and what is
+ * scratch never.
  * @throws MemfsError `exists`, `not_found`, `not_directory`, `name_too_long`, `invalid_argument`
  */
 export function create(tx: Transaction, at: NodeName, made: NewNode): Mutable<NodeRecord> {
   const node = tx.addNode(newNode(tx.newNodeNumber(), made, tx.now));
   addName(tx, node, at);
+  if (isFile(node.mode)) startFile(tx, node, { at, exclusive: made.exclusive === true });
+  else settleName(tx, at);
   if (isDirectory(node.mode)) tx.madeDirectory(node.number);
-  if (isFile(node.mode)) return node;
+  if (isFile(node.mode) || tx.isScratch(at, isDirectory(node.mode))) return node;
+  recordEntry(tx, node, at);
+  return node;
+}
+
+/** A memory that was parked at the name goes on in the file; else one that was made exclusively is provisional. */
+function startFile(tx: Transaction, node: NodeRecord, { at, exclusive }: { at: NodeName; exclusive: boolean }): void {
+  const held = takeUp(tx, at);
+  if (held !== null) claim(tx, held, node);
+  else if (exclusive && !tx.isScratch(at)) holdProvisional(tx, node);
+}
+
+/** What is no file came to a name. */
+export function recordEntry(tx: Transaction, node: NodeRecord, at: NodeName): void {
   const seq = tx.journal("entry.created", {}, { path: pathOf(tx, at), detail: { mode: node.mode } });
   tx.putPastEntry(at, seq, node);
-  return node;
 }
 
 /** Makes a file without a name in a directory (O_TMPFILE): it goes with whoever has it open, or gets a name later. */
@@ -46,14 +62,24 @@ export function link(tx: Transaction, number: number, at: NodeName): NodeRecord 
   if (node.names.length === 0 && node.content !== null) throw new MemfsError("not_found", "the file was removed");
   if (node.names.length >= LINKS_MAX)
     throw new MemfsError("too_many_links", `a file has at most ${LINKS_MAX} names; make a copy`);
+  settleFile(tx, node);
   const linked = tx.editNode(number);
   const first = node.names.length === 0;
   addName(tx, linked, at);
   // Like any new file: journalled with its first version.
   if (first) {
     tx.delete(orphanKey(number));
+    startFile(tx, linked, { at, exclusive: false });
     return linked;
   }
+  if (tx.isScratch(at)) return linked;
+  if (isFile(node.mode) && node.memory === null) {
+    // A scratch file with a name that is not is a memory there. What is held back comes to be one at its first name.
+    if (!tx.unsettled.none && tx.unsettled.ofNode(number) !== undefined) settleName(tx, at);
+    else enterHistory(tx, linked);
+    return linked;
+  }
+  settleName(tx, at);
   const seq = tx.journal("entry.created", { memory: node.memory }, { path: pathOf(tx, at) });
   tx.putPastEntry(at, seq, linked);
   return linked;
@@ -63,19 +89,39 @@ export function link(tx: Transaction, number: number, at: NodeName): NodeRecord 
 export function unlink(tx: Transaction, at: NodeName): NodeRecord {
   const node = tx.node(existingEntry(tx, at).node);
   if (isDirectory(node.mode)) throw new MemfsError("is_directory", "is a directory");
+  settleFile(tx, node);
   const path = pathOf(tx, at);
   const rest = removeName(tx, node.number, at);
   const { memory } = rest;
   if (memory === null) {
-    if (!isFile(node.mode)) tx.putPastEntry(at, tx.journal("entry.removed", {}, { path }), null);
+    if (!isFile(node.mode)) recordRemoval(tx, at, path);
+    else if (rest.names.length === 0) dropUnmade(tx, rest, at);
     return rest;
   }
-  if (rest.names.length === 0) deleteMemory(tx, memory, rest);
+  const isPath = tx.memory(memory).path === path;
+  if (rest.names.length === 0 || (isPath && tx.isScratch(memoryName(tx, rest)))) {
+    rest.memory = null;
+    parkGone(tx, memory, rest, { from: at, wholeSession: false });
+    return rest;
+  }
   // A memory with several names lost one: its path is the oldest left.
-  else if (tx.memory(memory).path === path) moveMemory(tx, memory, rest);
+  if (isPath) moveMemory(tx, memory, rest);
+  else if (tx.isScratch(at)) return rest;
   else tx.journal("entry.removed", { memory }, { path });
   tx.putPastEntry(at, tx.counters.seq, null);
   return rest;
+}
+
+/** A file that was no memory yet went: it was never there, and the memory that was to go on in it is gone again. */
+function dropUnmade(tx: Transaction, node: NodeRecord, from: NodeName): void {
+  const held = dropHeld(tx, node);
+  if (held?.memory === null || held === null) return;
+  tx.counters.memories += 1;
+  parkGone(tx, held.memory, node, { from, wholeSession: held.wholeSession });
+}
+
+function recordRemoval(tx: Transaction, at: NodeName, path: string, isDirectory = false): void {
+  if (!tx.isScratch(at, isDirectory)) tx.putPastEntry(at, tx.journal("entry.removed", {}, { path }), null);
 }
 
 /** Removes an empty directory. @throws MemfsError `not_found`, `not_directory`, `not_empty` */
@@ -84,7 +130,7 @@ export function rmdir(tx: Transaction, at: NodeName): NodeRecord {
   if (node.entries > 0) throw new MemfsError("not_empty", "the directory is not empty");
   const path = pathOf(tx, at);
   const rest = removeName(tx, node.number, at);
-  tx.putPastEntry(at, tx.journal("entry.removed", {}, { path }), null);
+  recordRemoval(tx, at, path, true);
   return rest;
 }
 
@@ -106,6 +152,7 @@ export function setAttributes(tx: Transaction, number: number, changes: NewAttri
   node.atime = changes.atime ?? node.atime;
   node.mtime = changes.mtime ?? node.mtime;
   node.ctime = tx.now;
+  if (!inHistory(tx, node)) return node;
   const name = node.names[0];
   const path = name === undefined ? undefined : pathOf(tx, name);
   tx.journal("node.changed", { memory: node.memory }, { path, detail: { ...changes } });
@@ -119,4 +166,11 @@ export function setAccessTimes(tx: Transaction, times: ReadonlyMap<number, Times
     const node = tx.state.node(number);
     if (node !== undefined && node.detachedSince === 0) tx.editNode(number).atime = atime;
   }
+}
+
+/** False for what is scratch, and for a file without a version: its first one will have what it is then. */
+export function inHistory(tx: Transaction, node: NodeRecord): boolean {
+  if (isFile(node.mode)) return node.memory !== null;
+  const [name] = node.names;
+  return name === undefined || !tx.isScratch(name, isDirectory(node.mode));
 }

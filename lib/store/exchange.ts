@@ -5,7 +5,7 @@ import { moveMemory } from "./memories.ts";
 import { isDirectory } from "./mode.ts";
 import type { Transaction } from "./transaction.ts";
 import { exchangeNames, existingEntry, isBelow, type Move, pathOf } from "./tree.ts";
-import { filesBelow } from "./walk.ts";
+import { arrive, moveBelow, settleMover } from "./rename.ts";
 
 /**
  * Exchanges two names. Each memory keeps its id and goes on at the other path. Exchanging a directory needs the listings
@@ -18,8 +18,23 @@ export function exchange(tx: Transaction, { from, to }: Move): void {
   if (first.number === second.number) return;
   if (isBelow(tx, to, first) || isBelow(tx, from, second))
     throw new MemfsError("invalid_argument", "a directory cannot change places with what is below it");
+  settleMover(tx, first);
+  settleMover(tx, second);
+  const wasScratch = tx.isScratch(from, isDirectory(first.mode));
+  const otherWas = tx.isScratch(to, isDirectory(second.mode));
   const paths = [pathOf(tx, from), pathOf(tx, to)] as const;
   exchangeNames(tx, { from, to }, [first.number, second.number]);
+  if (isDirectory(first.mode) || isDirectory(second.mode)) tx.movedDirectory();
+  if (wasScratch || otherWas) {
+    const moves = [
+      { number: first.number, from, to, wasScratch },
+      { number: second.number, from: to, to: from, wasScratch: otherWas },
+    ];
+    // What leaves history first: what comes to its path goes on with its memory.
+    if (wasScratch) moves.reverse();
+    for (const { number, ...move } of moves) arrive(tx, number, move);
+    return;
+  }
   moved(tx, first.number, paths[0]);
   moved(tx, second.number, paths[1]);
   tx.putPastEntry(from, tx.counters.seq, tx.node(second.number));
@@ -33,6 +48,5 @@ function moved(tx: Transaction, number: number, path: string): void {
   if (node.memory !== null) moveMemory(tx, node.memory, node);
   // A directory, no memory, or one whose path is another name of the file.
   if (tx.counters.seq === before) tx.journal("entry.renamed", { memory: node.memory }, { path });
-  if (!isDirectory(node.mode)) return;
-  for (const file of filesBelow(tx, number)) if (file.memory !== null) moveMemory(tx, file.memory, file);
+  if (isDirectory(node.mode)) moveBelow(tx, number, false);
 }

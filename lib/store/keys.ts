@@ -17,6 +17,7 @@
  * | `p` HMAC(path) seq memory            | empty: the memory came to the path at that seq |
  * | `a` HMAC(session or agent) seq       | empty: a run of entries by a session or an agent starts at that seq |
  * | `o` node                             | empty: a node without names, kept while something refers to it |
+ * | `q` memory, or node                  | what happened and is not recorded yet |
  *
  * Widths: node and seq 6 bytes, n 4, ids 16, HMACs 16 (the first half of HMAC-SHA-256), all big-endian.
  */
@@ -63,6 +64,8 @@ export const contentKey = (hash: Tag): Key => "c" + hash;
 export const pathKey = (path: Tag, seq: number, memory: Uid): Key => "p" + path + u48(seq) + memory;
 export const actorKey = (actor: Tag, seq: number): Key => "a" + actor + u48(seq);
 export const orphanKey = (node: number): Key => "o" + u48(node);
+
+export const unsettledKey = (id: string): Key => "q" + id;
 
 /** All keys of one kind, or those that go on with `prefix`. Its bytes may be 255, so the end is found by carrying. */
 export function rangeOf(kind: string, prefix = ""): Range {

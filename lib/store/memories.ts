@@ -4,7 +4,7 @@ import { MemfsError } from "../errors.ts";
 import type { Uid } from "../id.ts";
 import { putContent } from "./content.ts";
 import type { FinishedContent } from "./chunk.ts";
-import type { Hash } from "./hash.ts";
+import { EMPTY_HASH, type Hash } from "./hash.ts";
 import type { JournalKind } from "./journal.ts";
 import { pathKey, versionKey } from "./keys.ts";
 import type { MemoryRecord } from "./memory-record.ts";
@@ -12,6 +12,7 @@ import type { NodeName, NodeRecord } from "./node-record.ts";
 import { isLater, type Mutable, type Timestamp } from "./record.ts";
 import type { Transaction } from "./transaction.ts";
 import { pathOf } from "./tree.ts";
+import { HOLD_MICROS, type Unsettled } from "./unsettled.ts";
 
 /** New content of a file. */
 export interface ContentCommit {
@@ -42,16 +43,112 @@ interface NewVersion {
 
 /**
  * Makes the bytes the present content of a file that has a name, as a version of its memory: the first one creates the
- * memory. Bytes equal to the head make no version. Returns the memory as it is then.
+ * memory. Bytes equal to the head make no version. Returns the memory as it is then, or null for a scratch file.
  */
-export function commitContent(tx: Transaction, node: Mutable<NodeRecord>, commit: ContentCommit): MemoryRecord {
+export function commitContent(tx: Transaction, node: Mutable<NodeRecord>, commit: ContentCommit): MemoryRecord | null {
+  if (node.memory !== null) {
+    if (!tx.unsettled.none) recordMove(tx, node.memory);
+    return commitVersion(tx, node, commit);
+  }
+  const held = tx.unsettled.none ? undefined : tx.unsettled.ofNode(node.number);
+  if (held !== undefined) return commitHeld(tx, node, { held, commit });
+  return isLoose(tx, node) ? commitLoose(tx, node, commit) : commitVersion(tx, node, commit);
+}
+
+function commitVersion(tx: Transaction, node: Mutable<NodeRecord>, commit: ContentCommit): MemoryRecord {
   const memory = node.memory === null ? newMemory(tx, node) : tx.editMemory(node.memory);
   if (memory.hash !== commit.content.hash) appendContent(tx, node, memory, commit);
+  else setContent(tx, node, commit.content);
   node.mtime = commit.mtime ?? tx.now;
   const ctime = commit.ctime ?? tx.now;
   // A name or an attribute may have changed after the last write.
   if (isLater(ctime, node.ctime)) node.ctime = ctime;
   return memory;
+}
+
+/** The first content of a file that a memory goes on in, or content of one that is to be a memory in a moment. */
+function commitHeld(
+  tx: Transaction,
+  node: Mutable<NodeRecord>,
+  { held, commit }: { held: Unsettled; commit: ContentCommit },
+): MemoryRecord | null {
+  if (held.memory === null && tx.at - held.at < HOLD_MICROS) return commitLoose(tx, node, commit);
+  tx.unsettled.drop(held);
+  return held.memory === null ? commitVersion(tx, node, commit) : continueIn(tx, node, { memory: held.memory, commit });
+}
+
+/** A memory that was parked goes on in another file, with the bytes given. */
+export function continueIn(
+  tx: Transaction,
+  node: Mutable<NodeRecord>,
+  { memory: uid, commit }: { memory: Uid; commit: ContentCommit },
+): MemoryRecord {
+  const memory = tx.editMemory(uid);
+  const path = pathOf(tx, memoryName(tx, node));
+  const moved = path !== memory.path;
+  memory.path = path;
+  memory.node = node.number;
+  node.memory = uid;
+  tx.counters.memories += 1;
+  commitVersion(tx, node, commit);
+  tx.putPastEntries(node);
+  if (moved) tx.mark(pathKey(tx.state.tagOfName(path), tx.counters.seq, uid));
+  return memory;
+}
+
+/** A file without a memory: one that was scratch at its first commit, or is about to be. */
+function isLoose(tx: Transaction, node: NodeRecord): boolean {
+  return node.content !== null || tx.isScratch(memoryName(tx, node));
+}
+
+/** Content without history. */
+function commitLoose(tx: Transaction, node: Mutable<NodeRecord>, { content, mtime, ctime }: ContentCommit): null {
+  if (node.content !== content.hash) {
+    // Counted like history: until it is collected it takes as much room.
+    if ("chunks" in content) storeContent(tx, content);
+    setContent(tx, node, content);
+  }
+  node.mtime = mtime ?? tx.now;
+  node.ctime = ctime ?? tx.now;
+  return null;
+}
+
+function setContent(
+  tx: Transaction,
+  node: Mutable<NodeRecord>,
+  { hash, size }: { readonly hash: Hash; readonly size: number },
+): void {
+  if (node.content === hash) return;
+  tx.counters.liveBytes += size - node.size;
+  node.content = hash;
+  node.size = size;
+  tx.contentChanged(node.number);
+}
+
+/**
+ * A file without a memory gets one, with the content it has.
+ * @throws MemfsError `file_too_big`, `quota_exceeded` when the store's limits do not let it be one
+ */
+export function adopt(tx: Transaction, node: Mutable<NodeRecord>): void {
+  const { maxMemories } = tx.state.policy();
+  checkMemorySize(tx, node);
+  if (tx.counters.memories >= maxMemories)
+    throw new MemfsError("quota_exceeded", `the store is full: at most ${maxMemories} memories`);
+  beginMemory(tx, node);
+}
+
+/** As {@link adopt}, for a file that was made within the limits. */
+export function beginMemory(tx: Transaction, node: Mutable<NodeRecord>): void {
+  const { content, size, mtime } = node;
+  const memory = newMemory(tx, node);
+  appendContent(tx, node, memory, { content: { hash: content ?? EMPTY_HASH, size }, base: null, mtime });
+}
+
+/** A scratch file may be larger than a memory. @throws MemfsError `file_too_big` */
+export function checkMemorySize(tx: Transaction, { size }: NodeRecord): void {
+  const { maxMemoryBytes } = tx.state.policy();
+  if (size > maxMemoryBytes)
+    throw new MemfsError("file_too_big", `a memory has at most ${maxMemoryBytes} bytes here, unlike a scratch file`);
 }
 
 function appendContent(
@@ -63,10 +160,7 @@ function appendContent(
   const { content, base } = commit;
   const { hash, size } = content;
   const created = memory.headN === 0;
-  if ("chunks" in content) {
-    tx.counters.historyBytes += putContent(tx, content);
-    rememberContent(tx, content);
-  }
+  if ("chunks" in content) storeContent(tx, content);
   appendVersion(tx, memory, {
     kind: created ? "memory.created" : "memory.modified",
     path: memory.path,
@@ -79,15 +173,14 @@ function appendContent(
     note: commit.note ?? null,
     detail: undefined,
   });
-  tx.counters.liveBytes += size - node.size;
-  node.content = hash;
-  node.size = size;
-  tx.contentChanged(node.number);
+  setContent(tx, node, content);
   if (created) bindMemory(tx, node, memory);
 }
 
-/** Also if the transaction fails: a digest stands for its bytes whether they are stored or not. */
-function rememberContent(tx: Transaction, { hash, chunks, manifest }: FinishedContent): void {
+/** It is remembered also if the transaction fails: a digest stands for its bytes whether they are stored or not. */
+function storeContent(tx: Transaction, content: FinishedContent): void {
+  const { hash, chunks, manifest } = content;
+  tx.counters.historyBytes += putContent(tx, content);
   const bytes = chunks[0]?.bytes;
   if (manifest === null && bytes !== null && bytes !== undefined) tx.state.recent.put(hash, bytes);
 }
@@ -102,7 +195,7 @@ function newMemory(tx: Transaction, node: NodeRecord): Mutable<MemoryRecord> {
   return tx.addMemory({
     memory: tx.state.ids.uid(),
     node: node.number,
-    path: pathOf(tx, firstName(node)),
+    path: pathOf(tx, memoryName(tx, node)),
     head: "",
     headN: 0,
     headSeq: 0,
@@ -123,16 +216,18 @@ function bindMemory(tx: Transaction, node: Mutable<NodeRecord>, memory: MemoryRe
   tx.counters.memories += 1;
 }
 
-function firstName(node: NodeRecord): NodeName {
-  const [name] = node.names;
-  if (name === undefined) throw new RangeError("a memory is at a name");
-  return name;
+/** The name a memory is at: its oldest one that is not scratch, if there is one. @throws RangeError without any name */
+export function memoryName(tx: Transaction, { names }: NodeRecord): NodeName {
+  const [first] = names;
+  if (first === undefined) throw new RangeError("a memory is at a name");
+  if (names.length === 1) return first;
+  return names.find((name) => !tx.isScratch(name)) ?? first;
 }
 
 /** The memory goes on at another path: a version with the same content. */
 export function moveMemory(tx: Transaction, uid: Uid, node: NodeRecord): void {
   const memory = tx.editMemory(uid);
-  const path = pathOf(tx, firstName(node));
+  const path = pathOf(tx, memoryName(tx, node));
   if (path === memory.path) return;
   const detail = { from: memory.path };
   memory.path = path;
@@ -140,10 +235,29 @@ export function moveMemory(tx: Transaction, uid: Uid, node: NodeRecord): void {
   tx.mark(pathKey(tx.state.tagOfName(path), tx.counters.seq, uid));
 }
 
+/** Records a move of the memory's file that was held back. */
+export function recordMove(tx: Transaction, uid: Uid): void {
+  const held = tx.unsettled.ofMemory(uid);
+  if (held?.kind !== "moved") return;
+  tx.unsettled.drop(held);
+  tx.as(held, () => {
+    const node = tx.node(held.node);
+    moveMemory(tx, uid, node);
+    tx.putPastEntry(held.from, tx.counters.seq, null);
+    tx.putPastEntries(node);
+  });
+}
+
 /** The memory ends. Its node may live on as an orphan that is no memory. */
 export function deleteMemory(tx: Transaction, uid: Uid, node: NodeRecord): void {
+  endMemory(tx, uid, node);
+  tx.editNode(node.number).memory = null;
+  tx.counters.memories -= 1;
+}
+
+/** Records that a memory which no file is the present of has ended. */
+export function endMemory(tx: Transaction, uid: Uid, { mode, mtime }: Pick<NodeRecord, "mode" | "mtime">): void {
   const memory = tx.editMemory(uid);
-  const { mode, mtime } = node;
   const deleted: NewVersion = {
     kind: "memory.deleted",
     path: memory.path,
@@ -158,8 +272,6 @@ export function deleteMemory(tx: Transaction, uid: Uid, node: NodeRecord): void 
   };
   appendVersion(tx, memory, deleted);
   memory.state = "deleted";
-  tx.editNode(node.number).memory = null;
-  tx.counters.memories -= 1;
 }
 
 function versionOfHead(

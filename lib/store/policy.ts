@@ -52,6 +52,7 @@ export function changePolicy(policy: Policy, changes: Partial<Policy>): Policy {
   const changed = { ...policy, ...changes };
   const wrong: string[] = COUNTS.filter((key) => !Number.isSafeInteger(changed[key]) || changed[key] < 0);
   if (!CONFLICT_POLICIES.includes(changed.onConflict)) wrong.push("onConflict");
+  if (changed.scratch.some((pattern) => /[\0\n]/.test(pattern))) wrong.push("scratch");
   if (wrong.length > 0) throw new MemfsError("invalid_argument", `not allowed as policy: ${wrong.join(", ")}`);
   return Object.freeze(changed);
 }

@@ -1,14 +1,35 @@
 /** Renames: what happens to names, nodes and memories when a name moves, also over another one. */
 
 import { MemfsError } from "../errors.ts";
+import type { Uid } from "../id.ts";
 import { EMPTY_HASH } from "./hash.ts";
-import { commitContent, deleteMemory, foldMemory, moveMemory } from "./memories.ts";
-import { isDirectory } from "./mode.ts";
+import { recordEntry } from "./entries.ts";
+import {
+  checkMemorySize,
+  type ContentCommit,
+  continueIn,
+  endMemory,
+  foldMemory,
+  memoryName,
+  moveMemory,
+} from "./memories.ts";
+import { commitEmpty, dropHeld, enterHistory, parkGone, parkMoved, settleFile, settleName, takeUp } from "./lineage.ts";
+import { isDirectory, isFile } from "./mode.ts";
 import type { NodeName, NodeRecord } from "./node-record.ts";
 import type { Mutable } from "./record.ts";
 import type { Transaction } from "./transaction.ts";
 import { checkName, directory, existingEntry, isBelow, type Move, moveName, pathOf, removeName } from "./tree.ts";
-import { filesBelow } from "./walk.ts";
+import { nodesBelow } from "./walk.ts";
+
+/** A rename that is under way: the names are moved, history is to follow. */
+export interface Moved extends Move {
+  readonly wasScratch: boolean;
+  /** The memory whose path the target was. */
+  readonly successor?: Uid | null;
+  /** The file was a step of saving that memory. */
+  readonly folds?: boolean;
+  readonly note?: string | null;
+}
 
 export interface RenameOptions {
   /** Refuse when the target exists. */
@@ -32,10 +53,20 @@ export function rename(tx: Transaction, from: NodeName, to: NodeName, options: R
   if (targetEntry?.node === node.number) return;
   const target = targetEntry === null ? null : tx.node(targetEntry.node);
   checkKinds(tx, node, { to, target });
-  const successor = target === null ? null : displace(tx, target.number, to);
+  const wasScratch = tx.isScratch(from, isDirectory(node.mode));
+  settleMover(tx, node);
+  const successor = target === null ? comeTo(tx, to, node) : displace(tx, target, to);
   moveName(tx, node.number, { from, to });
-  if (isDirectory(node.mode)) moveBelow(tx, node.number, { from, to });
-  else settleMemories(tx, node.number, { from, to, successor, folds: options.folds, note: options.note ?? null });
+  if (successor !== null && !isFile(node.mode)) endMemory(tx, successor, node);
+  arrive(tx, node.number, { from, to, wasScratch, successor, folds: options.folds, note: options.note ?? null });
+}
+
+/** History follows a name that moved. */
+export function arrive(tx: Transaction, number: number, moved: Moved): void {
+  const node = tx.node(number);
+  if (isFile(node.mode)) moveFile(tx, tx.editNode(number), moved);
+  else if (isDirectory(node.mode)) moveDirectory(tx, number, moved);
+  else recordMove(tx, node, moved);
 }
 
 function checkKinds(
@@ -53,70 +84,138 @@ function checkKinds(
   if (target.entries > 0) throw new MemfsError("not_empty", "the target directory is not empty");
 }
 
-/** Takes the name from what is there. Returns the memory that was there and has no other name. */
-function displace(tx: Transaction, target: number, to: NodeName): string | null {
+/** What is held back of the file that moves is recorded, or is nothing to record: where it goes decides. */
+export function settleMover(tx: Transaction, node: NodeRecord): void {
+  if (tx.unsettled.none || !isFile(node.mode)) return;
+  settleFile(tx, node);
+  const held = node.memory === null ? tx.unsettled.ofNode(node.number) : undefined;
+  if (held?.kind === "claimed") commitEmpty(tx, tx.editNode(node.number), held);
+  else if (held !== undefined) tx.unsettled.drop(held);
+}
+
+/** A free name is taken. Returns the memory that goes on there; like a displaced one, it is not counted any more. */
+function comeTo(tx: Transaction, to: NodeName, node: NodeRecord): Uid | null {
+  if (isFile(node.mode)) return takeUp(tx, to)?.memory ?? null;
+  settleName(tx, to);
+  return null;
+}
+
+/**
+ * Takes the name from what is there. Returns the memory that is to go on with what comes: the one that was there and has
+ * no other name where files are memories. It has no file then and is not counted.
+ */
+function displace(tx: Transaction, target: NodeRecord, to: NodeName): Uid | null {
+  settleFile(tx, target);
   const path = pathOf(tx, to);
-  const rest = removeName(tx, target, to);
+  const rest = removeName(tx, target.number, to);
   const { memory } = rest;
-  if (memory === null) return null;
+  if (memory === null) return rest.names.length > 0 ? null : (dropHeld(tx, rest)?.memory ?? null);
   if (rest.names.length > 0) {
-    if (tx.memory(memory).path === path) moveMemory(tx, memory, rest);
-    return null;
+    if (tx.memory(memory).path !== path) return null;
+    if (!tx.isScratch(memoryName(tx, rest))) {
+      moveMemory(tx, memory, rest);
+      return null;
+    }
   }
   rest.memory = null;
+  tx.counters.memories -= 1;
   return memory;
 }
 
 /** A moved file: its memory moves with it, or the memory that was at the target takes over its bytes. */
-function settleMemories(
-  tx: Transaction,
-  number: number,
-  move: Move & { successor: string | null; folds: boolean; note: string | null },
-): void {
-  const { from, to, successor, folds } = move;
-  const node = tx.editNode(number);
+function moveFile(tx: Transaction, node: Mutable<NodeRecord>, moved: Moved): void {
+  const { from, successor = null } = moved;
   const own = node.memory;
-  const before = tx.counters.seq;
-  if (successor === null) {
-    if (own !== null) moveMemory(tx, own, node);
-    // No memory, or one whose path is another name of the file.
-    if (tx.counters.seq === before) tx.journal("entry.renamed", { memory: own }, { path: pathOf(tx, from) });
-  } else if (own === null || node.content === null) {
-    deleteMemory(tx, successor, node);
-  } else if (node.names.length > 1) {
+  if (successor !== null && own !== null && node.names.length > 1) {
     // The file lives on at its other names, and with it its own memory.
-    deleteMemory(tx, successor, node);
-    node.memory = own;
+    endMemory(tx, successor, node);
     moveMemory(tx, own, node);
+    recordNames(tx, node, moved);
+  } else if (successor !== null) {
+    succeed(tx, node, { ...moved, successor });
+  } else if (own === null) {
+    enterHistory(tx, node);
+  } else if (!moved.wasScratch && tx.isScratch(memoryName(tx, node))) {
+    node.memory = null;
+    parkGone(tx, own, node, { from, wholeSession: true });
+  } else if (node.names.length === 1) {
+    parkMoved(tx, own, node, from);
   } else {
-    if (folds) foldMemory(tx, own);
-    else deleteMemory(tx, own, node);
-    inherit(tx, node, { successor, note: move.note });
+    moveOneName(tx, node, { own, moved });
   }
-  recordMove(tx, node, { from, to });
 }
 
-/** The memory goes on with the bytes of another file. */
-function inherit(
+/** The memory at the target goes on with the file's bytes; the file's own was a step of that, or is gone. */
+function succeed(tx: Transaction, node: Mutable<NodeRecord>, moved: Moved & { successor: Uid }): void {
+  const { from, successor, folds = false, note = null } = moved;
+  const own = node.memory;
+  if (own === null) checkMemorySize(tx, node);
+  else if (folds) foldMemory(tx, own);
+  else parkGone(tx, own, node, { from, wholeSession: false });
+  continueIn(tx, node, { memory: successor, commit: contentOf(tx, node, { successor, note }) });
+  if (own !== null && folds) tx.putPastEntry(from, tx.counters.seq, null);
+}
+
+/** What a file holds, as the next content of a memory. */
+function contentOf(
   tx: Transaction,
-  node: Mutable<NodeRecord>,
-  { successor, note }: { successor: string; note: string | null },
-): void {
-  const memory = tx.editMemory(successor);
-  memory.node = node.number;
-  node.memory = successor;
-  const { content, size, mtime } = node;
-  commitContent(tx, node, { content: { hash: content ?? EMPTY_HASH, size }, base: memory.head, mtime, note });
-  tx.putPastEntries(node);
+  { content, size, mtime }: NodeRecord,
+  { successor, note }: { successor: Uid; note: string | null },
+): ContentCommit {
+  return { content: { hash: content ?? EMPTY_HASH, size }, base: tx.memory(successor).head, mtime, note };
 }
 
-function recordMove(tx: Transaction, node: NodeRecord, { from, to }: Move): void {
+function moveOneName(tx: Transaction, node: NodeRecord, { own, moved }: { own: Uid; moved: Moved }): void {
+  const before = tx.counters.seq;
+  moveMemory(tx, own, node);
+  // The memory's path is another name of the file.
+  if (tx.counters.seq === before) tx.journal("entry.renamed", { memory: own }, { path: pathOf(tx, moved.from) });
+  recordNames(tx, node, moved);
+}
+
+function recordNames(tx: Transaction, node: NodeRecord, { from, to }: Move): void {
   tx.putPastEntry(from, tx.counters.seq, null);
   tx.putPastEntry(to, tx.counters.seq, node);
 }
 
-function moveBelow(tx: Transaction, number: number, move: Move): void {
-  tx.journal("entry.renamed", {}, { path: pathOf(tx, move.from) });
-  recordMove(tx, tx.node(number), move);
-  for (const file of filesBelow(tx, number)) if (file.memory !== null) moveMemory(tx, file.memory, file);
+/** A name of what is no file: it moves within history, into it, out of it, or stays outside. */
+function recordMove(tx: Transaction, node: NodeRecord, { from, to, wasScratch }: Moved): void {
+  const isScratch = tx.isScratch(to, isDirectory(node.mode));
+  if (wasScratch && isScratch) return;
+  if (wasScratch) return recordEntry(tx, node, to);
+  const kind = isScratch ? "entry.removed" : "entry.renamed";
+  const seq = tx.journal(kind, {}, { path: pathOf(tx, from) });
+  tx.putPastEntry(from, seq, null);
+  if (!isScratch) tx.putPastEntry(to, seq, node);
+}
+
+function moveDirectory(tx: Transaction, number: number, moved: Moved): void {
+  tx.movedDirectory();
+  recordMove(tx, tx.node(number), moved);
+  moveBelow(tx, number, moved.wasScratch);
+}
+
+/** History follows what is below a directory that moved. */
+export function moveBelow(tx: Transaction, number: number, wasScratch: boolean): void {
+  for (const node of nodesBelow(tx, number)) {
+    const [name] = node.names;
+    if (isFile(node.mode)) moveFileBelow(tx, node);
+    else if (wasScratch && name !== undefined && !tx.isScratch(name, isDirectory(node.mode)))
+      recordEntry(tx, node, name);
+  }
+}
+
+function moveFileBelow(tx: Transaction, node: NodeRecord): void {
+  const { memory } = node;
+  const [from] = node.names;
+  if (memory === null || from === undefined) {
+    if (node.content !== null) enterHistory(tx, tx.editNode(node.number));
+    return;
+  }
+  if (tx.isScratch(memoryName(tx, node)) && !tx.state.scratch.hasPath(tx.memory(memory).path)) {
+    tx.editNode(node.number).memory = null;
+    parkGone(tx, memory, node, { from, wholeSession: true });
+  } else {
+    moveMemory(tx, memory, node);
+  }
 }

@@ -31,11 +31,9 @@ export function rollbackMemory(tx: Transaction, uid: Uid, to: VersionRecord): Me
   const memory = tx.memory(uid);
   if (memory.state === "folded") throw new MemfsError("not_found", "the memory was a step of saving another one");
   const node = memory.state === "live" ? tx.editNode(memory.node) : revive(tx, memory, to);
-  return commitContent(tx, node, {
-    content: { hash: to.hash, size: to.size },
-    base: tx.memory(uid).head,
-    note: `rollback to version ${to.n}`,
-  });
+  const content = { hash: to.hash, size: to.size };
+  commitContent(tx, node, { content, base: tx.memory(uid).head, note: `rollback to version ${to.n}` });
+  return tx.memory(uid);
 }
 
 /** A file, and the directories above it, for a memory that was deleted. */

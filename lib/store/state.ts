@@ -15,11 +15,13 @@ import type { Counters } from "./counters.ts";
 import { decodeEntry, type EntryRecord } from "./entry-record.ts";
 import { decodeMemory, type MemoryRecord } from "./memory-record.ts";
 import { decodeNode, type NodeRecord, xattrBytes } from "./node-record.ts";
+import { Scratch } from "./scratch.ts";
 import { timeOf, VersionIds } from "./version-ids.ts";
 import { type VersionRecord, versionOf } from "./version-record.ts";
 import type { RecentContents } from "./recent-contents.ts";
+import { UnsettledIndex } from "./unsettled.ts";
 import { hmac } from "./seal.ts";
-import type { Actor } from "./types.ts";
+import type { Actor, Policy } from "./types.ts";
 
 /** Per generation: up to twice as many are held. A node takes about 1 KiB, a memory half of that. */
 const CACHED_NODES = 4096;
@@ -43,6 +45,8 @@ export interface StateOptions {
   readonly counters: Counters;
   /** Shared with other stores: a digest means the same bytes in each. */
   readonly recent: RecentContents;
+  /** What the store allows, as it is now. */
+  readonly policy: () => Policy;
 }
 
 export class StoreState implements ContentSource {
@@ -51,6 +55,9 @@ export class StoreState implements ContentSource {
   readonly ids: IdSource;
   readonly listings: Listings;
   readonly cache = new ContentCache();
+  readonly scratch: Scratch;
+  readonly unsettled = new UnsettledIndex();
+  readonly policy: () => Policy;
   readonly nodes = new GenerationCache<number, NodeRecord>(CACHED_NODES);
   readonly memories = new GenerationCache<Uid, MemoryRecord>(CACHED_MEMORIES);
   readonly #tags = new GenerationCache<string, Tag>(CACHED_TAGS);
@@ -70,6 +77,8 @@ export class StoreState implements ContentSource {
     this.#tagKeys = options.tagKeys;
     this.listings = new Listings(options.space);
     this.versionIds = new VersionIds(options.ids, (time) => this.#newestVersion(time));
+    this.policy = options.policy;
+    this.scratch = new Scratch(this, () => options.policy().scratch);
   }
 
   get(key: Key): Buffer | undefined {

@@ -1,7 +1,6 @@
 /** An open store: one key range, one journal, one tree. Everything that changes it goes through {@link Store.update}. */
 
 import { MemfsError } from "../errors.ts";
-import { GenerationCache } from "../generation-cache.ts";
 import { formatId, parseId, type Uid } from "../id.ts";
 import { verifyJournal } from "./audit.ts";
 import { checkStore } from "./check.ts";
@@ -14,13 +13,16 @@ import type { Listing } from "./listings.ts";
 import { listMemories, memoryInfo } from "./memory-list.ts";
 import { isDirectory, S_IFDIR } from "./mode.ts";
 import { fromBytes, toBytes } from "./names.ts";
+import { DEFAULT_POLICY } from "./policy.ts";
 import { type Counters, decodeCounters } from "./counters.ts";
 import type { EntryRecord } from "./entry-record.ts";
 import type { MemoryRecord } from "./memory-record.ts";
-import type { NodeRecord } from "./node-record.ts";
+import type { NodeName, NodeRecord } from "./node-record.ts";
 import { Past } from "./past.ts";
 import { rollbackMemory, wouldChange } from "./rollback.ts";
 import { createSaltSource } from "./salt.ts";
+import { Folding } from "./folding.ts";
+import { Settling } from "./settling.ts";
 import { type StateOptions, StoreState } from "./state.ts";
 import { type Cause, type StoreChange, Transaction } from "./transaction.ts";
 import { newNode, nodeAt, ROOT_NODE } from "./tree.ts";
@@ -46,17 +48,13 @@ import { loadSubtree, subtreeLoaded } from "./walk.ts";
 /** Told of every committed change, whoever made it. Must not throw. */
 export type StoreObserver = (change: StoreChange) => void;
 
-export interface StoreOptions extends Omit<StateOptions, "counters"> {
+export interface StoreOptions extends Omit<StateOptions, "counters" | "policy"> {
   /** Makes everything committed so far survive power loss. */
   readonly sync: () => Promise<void>;
   /** The catalogue's present knowledge of the store. */
   readonly describe: () => { readonly info: StoreInfo; readonly policy: Policy };
 }
 
-/** A memory younger than this (µs) may be a step of saving another one. */
-const FOLD_MICROS = 60e6;
-/** Young memories that are known to have been opened by others. */
-const SHARED_MEMORIES = 4096;
 /** Who does the housekeeping. */
 const DAEMON: Actor = Object.freeze({ type: "user", userId: "memfs" });
 
@@ -76,23 +74,32 @@ export class Store {
   readonly #describe: StoreOptions["describe"];
   readonly #salts = createSaltSource();
   readonly #sync: () => Promise<void>;
-  readonly #shared = new GenerationCache<Uid, true>(SHARED_MEMORIES);
   readonly #past: Past;
+  /** What is held back for a moment, and recording it. */
+  readonly settling: Settling;
+  /** Temporary files that other sessions have seen are no mere steps of a save. */
+  readonly folding: Folding;
   #observer: StoreObserver = () => undefined;
 
   /** @throws MemfsError `damaged` when the store has no counters: it was never made, or its keys are gone */
   constructor(options: StoreOptions) {
     const stored = options.space.get(counterKey);
     if (stored === undefined) throw new MemfsError("damaged", "the store has no counters; restore it from a backup");
-    this.#state = new StoreState({ ...options, counters: decodeCounters(stored) });
+    this.#state = new StoreState({
+      ...options,
+      counters: decodeCounters(stored),
+      policy: () => options.describe().policy,
+    });
     this.#past = new Past(this.#state);
+    this.settling = new Settling(this.#state, this.#salts, DAEMON);
+    this.folding = new Folding(this.#state, this.settling);
     this.#describe = options.describe;
     this.#sync = options.sync;
   }
 
   /** Writes the first records of a new store: its root directory and its first journal entry. */
   static initialise(options: Omit<StoreOptions, "describe" | "sync">, cause: Cause): void {
-    const state = new StoreState({ ...options, counters: BLANK });
+    const state = new StoreState({ ...options, counters: BLANK, policy: () => DEFAULT_POLICY });
     const tx = new Transaction(state, cause, createSaltSource());
     tx.addNode(newNode(ROOT_NODE, { mode: S_IFDIR | 0o755, uid: 0, gid: 0 }, tx.now));
     tx.journal("store.created", {}, {});
@@ -105,6 +112,11 @@ export class Store {
 
   get policy(): Policy {
     return this.#describe().policy;
+  }
+
+  /** How many memories there are, with the files that will be one in a moment. */
+  get memoriesToBe(): number {
+    return this.#state.counters.memories + this.#state.unsettled.files;
   }
 
   usage(): StoreUsage {
@@ -157,15 +169,23 @@ export class Store {
   }
 
   /**
-   * Runs a change that needs all listings below a directory in memory, as renaming it does: at once when they are,
-   * else when they have been read.
+   * Runs the rename of a directory, which needs all listings below it in memory: at once when they are, else when they
+   * have been read.
    */
-  withSubtree<T>(directory: number, change: () => T): T | Promise<T> {
+  withSubtree<T>(directory: number, move: () => T): T | Promise<T> {
+    const change = (): T => {
+      this.settling.recordPlaces();
+      return move();
+    };
     return subtreeLoaded(this.#state, directory) ? change() : this.#loadAndRun([directory], change);
   }
 
   /** As {@link withSubtree}, with all directories among the nodes. */
-  withSubtrees<T>(nodes: readonly NodeRecord[], change: () => T): T | Promise<T> {
+  withSubtrees<T>(nodes: readonly NodeRecord[], move: () => T): T | Promise<T> {
+    const change = (): T => {
+      this.settling.recordPlaces();
+      return move();
+    };
     const cold = nodes.filter(({ mode, number }) => isDirectory(mode) && !subtreeLoaded(this.#state, number));
     if (cold.length === 0) return change();
     return this.#loadAndRun(
@@ -182,6 +202,19 @@ export class Store {
     } finally {
       release();
     }
+  }
+
+  /** True for a file that is, or would be with its first commit, no memory. */
+  isScratch(node: NodeRecord): boolean {
+    const [name] = node.names;
+    if (node.memory !== null || name === undefined) return false;
+    if (node.content === null) return this.isScratchName(name);
+    return this.#state.unsettled.ofNode(node.number) === undefined;
+  }
+
+  /** True for a name under which a new file would be no memory. */
+  isScratchName(at: NodeName): boolean {
+    return this.#state.scratch.has(this.#state, at, false);
   }
 
   memoryRecord(uid: Uid): MemoryRecord | undefined {
@@ -236,36 +269,28 @@ export class Store {
     });
   }
 
-  /** A session opened a memory: one made by another session is then no mere step of that one's save. */
-  noteOpened(memory: Uid, session: string): void {
-    const record = this.#state.memory(memory);
-    if (record === undefined || record.origin === session) return;
-    if (this.#state.clock.now() - record.createdAt < FOLD_MICROS) this.#shared.set(memory, true);
-  }
-
-  /** True when a memory may be a step of its session's saving of another: young, and seen by nobody else. */
-  folds(memory: Uid, session: string): boolean {
-    const record = this.#state.memory(memory);
-    if (record === undefined || record.origin !== session) return false;
-    return this.#state.clock.now() - record.createdAt < FOLD_MICROS && this.#shared.get(memory) === undefined;
-  }
-
   /** Resolves when everything committed before the call survives power loss. */
   sync(): Promise<void> {
     return this.#sync();
   }
 
+  /** Finishes what the daemon before this one left: before anything else happens to the store. */
+  async recover(): Promise<void> {
+    await this.settling.recover();
+    await this.#dropOrphans();
+  }
+
   /** Nodes without names that were left behind by a daemon that died. Nothing refers to them after a start. */
-  async dropOrphans(): Promise<number> {
+  async #dropOrphans(): Promise<void> {
     const orphans: number[] = [];
     for await (const page of this.#state.space.scan(rangeOf("o")))
       for (const { key } of page) orphans.push(readU48(key, 1));
     if (orphans.length > 0) this.dropNodes(orphans);
-    return orphans.length;
   }
 
   /** @throws MemfsError `not_found` */
   memory(id: string): MemoryInfo {
+    this.settling.recordAll();
     const memory = this.#state.memory(parseId("mem", id));
     if (memory?.state !== "live") throw new MemfsError("not_found", `no memory ${id} in this store`);
     return memoryInfo(memory);
@@ -273,6 +298,7 @@ export class Store {
 
   /** @throws MemfsError `not_found` */
   memoryAt(path: Buffer): MemoryInfo {
+    this.settling.recordAll();
     const uid = nodeAt(this.#state, fromBytes(path))?.memory ?? null;
     const memory = uid === null ? undefined : this.#state.memory(uid);
     if (memory === undefined) throw new MemfsError("not_found", `no memory at ${path.toString()}`);
@@ -281,12 +307,14 @@ export class Store {
 
   /** Id of the memory at the path, else of the last one that was. @throws MemfsError `not_found` */
   async memoryOnceAt(path: Buffer): Promise<string> {
+    await this.settling.recordAllInTurns();
     const [latest] = await memoriesAt(this.#state, fromBytes(path));
     if (latest === undefined) throw new MemfsError("not_found", `no memory is or was at ${path.toString()}`);
     return formatId("mem", latest);
   }
 
-  listMemories(options: ListMemories): Promise<Page<MemoryInfo | PrefixInfo>> {
+  async listMemories(options: ListMemories): Promise<Page<MemoryInfo | PrefixInfo>> {
+    await this.settling.recordAllInTurns();
     return listMemories(this.#state, options);
   }
 
@@ -303,10 +331,12 @@ export class Store {
 
   /** @throws MemfsError `not_found` */
   async resolveVersion(memoryId: string, spec: VersionSpec): Promise<VersionInfo> {
+    await this.settling.recordAllInTurns();
     return versionInfo(await resolveVersion(this.#state, parseId("mem", memoryId), spec));
   }
 
-  listVersions(options: ListVersions): Promise<Page<VersionInfo>> {
+  async listVersions(options: ListVersions): Promise<Page<VersionInfo>> {
+    await this.settling.recordAllInTurns();
     return listVersions(this.#state, options);
   }
 
@@ -322,6 +352,7 @@ export class Store {
     input: { memoryId: string; to: VersionSpec; dryRun?: boolean },
     cause: Cause,
   ): Promise<RollbackResult> {
+    await this.settling.recordAllInTurns();
     const uid = parseId("mem", input.memoryId);
     const to = await resolveVersion(this.#state, uid, input.to);
     const before = this.#state.memory(uid);
@@ -330,20 +361,24 @@ export class Store {
     if (this.info.archivedAt !== null)
       throw new MemfsError("archived", "the store is archived; it can be read and deleted, not changed");
     if (input.dryRun === true || !wouldChange(before, to)) return { ...target, version: null };
+    this.settling.recordAll();
     const after = this.update(cause, (tx) => rollbackMemory(tx, uid, to));
     return { ...target, version: this.version(formatId("memver", after.head)) };
   }
 
   /** What this store was. */
   get past(): Past {
+    this.settling.recordAll();
     return this.#past;
   }
 
-  verify(options: { head?: string } = {}): Promise<AuditReport> {
+  async verify(options: { head?: string } = {}): Promise<AuditReport> {
+    await this.settling.recordAllInTurns();
     return verifyJournal(this.#state, options.head);
   }
 
-  check(): Promise<string[]> {
+  async check(): Promise<string[]> {
+    await this.settling.recordAllInTurns();
     return checkStore(this.#state);
   }
 }

@@ -28,7 +28,9 @@ import { copyMemory, encodeMemory, type MemoryRecord } from "./memory-record.ts"
 import { copyNode, encodeNode, type NodeName, type NodeRecord } from "./node-record.ts";
 import type { Mutable, Timestamp } from "./record.ts";
 import type { SaltSource } from "./salt.ts";
+import type { Scratch } from "./scratch.ts";
 import type { StoreState } from "./state.ts";
+import { UnsettledChanges } from "./unsettled.ts";
 import type { Actor, Evidence, Micros } from "./types.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -63,10 +65,10 @@ interface EntryChange {
 }
 
 export class Transaction implements ContentTarget {
-  readonly cause: Cause;
+  cause: Cause;
   /** The moment of the change: later than every entry before it. */
-  readonly at: Micros;
-  readonly now: Timestamp;
+  at: Micros;
+  now: Timestamp;
   readonly #state: StoreState;
   readonly #salts: SaltSource;
   readonly #batch = new Batch();
@@ -74,6 +76,10 @@ export class Transaction implements ContentTarget {
   readonly #memories = new Map<Uid, Mutable<MemoryRecord>>();
   readonly #entries: EntryChange[] = [];
   readonly #madeDirectories: number[] = [];
+  /** Its own, once a directory moved: nothing that is remembered of places holds any more. */
+  #scratch: Scratch | null = null;
+  /** What is held back, as this transaction leaves it. */
+  readonly unsettled: UnsettledChanges;
   readonly #contents = new Set<number>();
   readonly #directories = new Set<number>();
   /** Changed in place by the steps; becomes the store's with the commit. */
@@ -87,7 +93,23 @@ export class Transaction implements ContentTarget {
     this.counters = copyCounters(state.counters);
     this.#lastActor = state.lastActor;
     this.at = Math.max(state.clock.now(), state.counters.lastAt + 1);
-    this.now = { sec: Math.floor(this.at / 1e6), nsec: (this.at % 1e6) * 1000 };
+    this.now = timestampOf(this.at);
+    this.unsettled = new UnsettledChanges(state.unsettled, this);
+  }
+
+  /** Records a step as done before, by whoever did it. What follows is the transaction's own again. */
+  as(done: { readonly actor: Actor; readonly evidence: Evidence | null; readonly at: Micros }, step: () => void): void {
+    const { cause, at } = this;
+    this.#speakFor({ actor: done.actor, evidence: done.evidence }, done.at);
+    step();
+    this.#speakFor(cause, at);
+  }
+
+  /** Time never goes back within a store, so what is recorded late may have to be said later than it was. */
+  #speakFor(cause: Cause, at: Micros): void {
+    this.cause = cause;
+    this.at = Math.max(at, this.counters.lastAt + 1);
+    this.now = timestampOf(this.at);
   }
 
   get state(): StoreState {
@@ -142,6 +164,16 @@ export class Transaction implements ContentTarget {
     this.delete(orphanKey(number));
   }
 
+  /** Whether what is, or is to be, at the name is scratch: real, and not in history. */
+  isScratch(at: NodeName, isDirectory = false): boolean {
+    return (this.#scratch ?? this.#state.scratch).has(this, at, isDirectory);
+  }
+
+  /** A directory moved: so did the places of everything below it. */
+  movedDirectory(): void {
+    this.#scratch = this.#state.scratch.afresh();
+  }
+
   madeDirectory(number: number): void {
     this.#madeDirectories.push(number);
   }
@@ -180,7 +212,8 @@ export class Transaction implements ContentTarget {
 
   /** Records what all names of a node became with the newest journal entry. */
   putPastEntries(node: NodeRecord): void {
-    for (const name of node.names) this.putPastEntry(name, this.counters.seq, node);
+    const only = node.names.length === 1;
+    for (const name of node.names) if (only || !this.isScratch(name)) this.putPastEntry(name, this.counters.seq, node);
   }
 
   /** @throws MemfsError `damaged` */
@@ -255,9 +288,11 @@ export class Transaction implements ContentTarget {
   }
 
   #publish(): void {
+    this.unsettled.publish();
     const { nodes, memories, listings } = this.#state;
     this.#state.counters = this.counters;
     this.#state.lastActor = this.#lastActor;
+    if (this.#scratch !== null) this.#state.scratch.forget();
     for (const directory of this.#madeDirectories) listings.created(directory);
     for (const { directory, name, entry } of this.#entries) listings.changed(directory, name, entry);
     for (const [uid, memory] of this.#memories) memories.set(uid, memory);
@@ -270,4 +305,8 @@ export class Transaction implements ContentTarget {
       listings.removed(number);
     }
   }
+}
+
+function timestampOf(at: Micros): Timestamp {
+  return { sec: Math.floor(at / 1e6), nsec: (at % 1e6) * 1000 };
 }

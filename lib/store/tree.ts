@@ -30,6 +30,8 @@ export interface NewNode {
   readonly rdev?: number | undefined;
   /** Bytes. */
   readonly target?: string | undefined;
+  /** A file that must not have been there (O_EXCL): it may be a step of saving another one. */
+  readonly exclusive?: boolean | undefined;
 }
 
 /** A node that has no name yet. */

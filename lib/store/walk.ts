@@ -1,18 +1,21 @@
 /** Walking the tree below a directory: whole subtrees at once, from listings held in memory. */
 
 import { MemfsError } from "../errors.ts";
-import { S_IFDIR, S_IFREG } from "./mode.ts";
+import { S_IFDIR } from "./mode.ts";
 import type { NodeRecord } from "./node-record.ts";
 import type { StoreState } from "./state.ts";
 import type { Transaction } from "./transaction.ts";
 
-/** Regular files below a directory. @throws MemfsError `busy` when a listing is not in memory: call {@link loadSubtree} */
-export function* filesBelow(tx: Transaction, directory: number): Generator<NodeRecord> {
+/**
+ * Everything below a directory, a directory before what is in it.
+ * @throws MemfsError `busy` when a listing is not in memory: call {@link loadSubtree}
+ */
+export function* nodesBelow(tx: Transaction, directory: number): Generator<NodeRecord> {
   const listing = tx.state.listings.peek(directory);
   if (listing === undefined) throw new MemfsError("busy", "the directory is being read; try again");
   for (const entry of listing.values()) {
-    if (entry.type === S_IFREG) yield tx.node(entry.node);
-    if (entry.type === S_IFDIR) yield* filesBelow(tx, entry.node);
+    yield tx.node(entry.node);
+    if (entry.type === S_IFDIR) yield* nodesBelow(tx, entry.node);
   }
 }
 

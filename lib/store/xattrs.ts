@@ -1,5 +1,6 @@
 /** Extended attributes of nodes, with their journal entries. They make no version. */
 
+import { inHistory } from "./entries.ts";
 import { MemfsError } from "../errors.ts";
 import { printable } from "./names.ts";
 import { type NodeRecord, xattrBytes } from "./node-record.ts";
@@ -63,6 +64,7 @@ function change(
   const node = tx.editNode(number);
   node.xattrs = xattrs;
   node.ctime = tx.now;
+  if (!inHistory(tx, node)) return;
   const name = node.names[0];
   const path = name === undefined ? undefined : pathOf(tx, name);
   tx.journal("node.changed", { memory: node.memory }, { path, detail });

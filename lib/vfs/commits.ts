@@ -73,14 +73,18 @@ function record(view: View, { draft, head }: { draft: Draft; head: Head }, { cal
   view.drafts.delete(number);
   view.waiting.delete(number);
   // Bytes equal to the head make no version: the note waits for one.
-  if (note !== null && memory.hash !== head.hash) view.notes.delete(number);
+  if (note !== null && memory !== null && memory.hash !== head.hash) view.notes.delete(number);
   draft.free();
-  afterCommit(view, draft, { hash: content.hash, version: memory.head, moved: draft.moved });
+  afterCommit(view, draft, { hash: content.hash, version: memory?.head ?? null, moved: draft.moved });
   if (draft.writer !== null && "manifest" in content && content.manifest !== null)
     view.live.keepWriter(content, draft.writer);
 }
 
-function afterCommit(view: View, draft: Draft, committed: { hash: string; version: string; moved: boolean }): void {
+function afterCommit(
+  view: View,
+  draft: Draft,
+  committed: { hash: string; version: string | null; moved: boolean },
+): void {
   const seen = view.seen.get(draft.node);
   if (seen === undefined) return;
   seen.version = committed.version;

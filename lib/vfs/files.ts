@@ -40,7 +40,7 @@ export class Files {
     const view = this.#view;
     const node = view.node(number);
     requireFile(node);
-    if (node.memory !== null) view.live.store.noteOpened(node.memory, view.identity.sessionId);
+    view.live.store.folding.opened(node, view.identity.sessionId);
     if ((flags & O_TRUNC) !== 0) this.#truncate(node, 0);
     else this.#serve(node);
     return this.openNode(caller, node, flags);
@@ -91,7 +91,7 @@ export class Files {
     const now = known?.size ?? node.size;
     const appends = (flags.open & O_APPEND) !== 0 && !flags.writeback;
     const at = appends ? now : offset;
-    checkSize(view.live.store, { stored: node.size, now, after: at + data.length });
+    checkSize(view.live.store, { node, now, after: at + data.length });
     if (flags.killPrivileges === true) dropPrivileges(view, caller, number);
     const draft = draftOf(view, node);
     if (appends) draft.append(data);
@@ -127,7 +127,7 @@ export class Files {
     // Whoever cannot write will not close the file as a writer: that is a truncation by path.
     const open = handle === null ? null : view.handles.file(handle, number);
     const now = view.drafts.get(number)?.size ?? node.size;
-    checkSize(view.live.store, { stored: node.size, now, after: size });
+    checkSize(view.live.store, { node, now, after: size });
     this.#truncate(node, size);
     const draft = view.drafts.get(number);
     if (draft !== undefined) draft.written = true;

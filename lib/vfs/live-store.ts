@@ -23,6 +23,9 @@ const RESUME_BYTES = 1024 * 1024;
 /** Nodes nothing refers to any more are dropped in batches of this many, or after this time (ms). */
 const REAP_BATCH = 256;
 const REAP_MS = 1000;
+/** What is held back in history is recorded when it is due, in batches at least this far (ms) apart. */
+const SETTLE_MS = 250;
+const SETTLE_RETRY_MS = 1000;
 
 /** What a live store asks of a view. */
 export interface LiveView {
@@ -62,6 +65,7 @@ export class LiveStore implements DraftSource {
   readonly #orphans = new Set<number>();
   readonly #unreferenced = new Set<number>();
   #reaper: NodeJS.Timeout | null = null;
+  #settler: NodeJS.Timeout | null = null;
 
   constructor(options: LiveStoreOptions) {
     this.store = options.store;
@@ -73,6 +77,7 @@ export class LiveStore implements DraftSource {
     this.sink = { store: (chunks) => this.store.storeChunks(chunks) };
     this.store.observe((change) => {
       for (const view of this.#views) if (view !== change.source) view.invalidate(change);
+      if (this.#settler === null) this.#settleLater();
     });
   }
 
@@ -154,6 +159,38 @@ export class LiveStore implements DraftSource {
     this.#unreferenced.add(node);
     if (this.#unreferenced.size >= REAP_BATCH) this.reap();
     else this.#reaper ??= setTimeout(() => this.reap(), REAP_MS).unref();
+  }
+
+  #settleLater(): void {
+    const due = this.store.settling.nextDue;
+    if (due !== null) this.#settleIn(Math.max(SETTLE_MS, (due - this.clock.now()) / 1000));
+  }
+
+  #settleIn(ms: number): void {
+    this.#settler = setTimeout(() => this.#settleDue(), ms).unref();
+  }
+
+  #settleDue(): void {
+    this.#settler = null;
+    try {
+      // More of it waits until other requests had their turn.
+      if (this.store.settling.recordDue()) this.#settleLater();
+      else this.#settleIn(0);
+    } catch (error) {
+      this.log.warn("what programs did could not be recorded yet; it is tried again", { error: String(error) });
+      this.#settleIn(SETTLE_RETRY_MS);
+    }
+  }
+
+  /** Records what is held back in history. A failure leaves it for the next start. */
+  settle(): void {
+    if (this.#settler !== null) clearTimeout(this.#settler);
+    this.#settler = null;
+    try {
+      this.store.settling.recordAll();
+    } catch (error) {
+      this.log.warn("what programs did could not be recorded; it is at the next start", { error: String(error) });
+    }
   }
 
   /** Drops the nodes that nothing refers to. A failure leaves them for the next start. */

@@ -42,6 +42,8 @@ export interface Making {
   readonly rdev?: number;
   /** Bytes. */
   readonly target?: string;
+  /** O_EXCL: perhaps a step of saving another file. */
+  readonly exclusive?: boolean;
   /** Need not be durable before the next change. */
   readonly deferred?: boolean;
 }
@@ -86,7 +88,7 @@ export class Names {
     const type = typeOf(mode);
     if (type === S_IFCHR || type === S_IFBLK) this.#requireDevices(caller);
     if (!TYPES.includes(type)) throw new MemfsError("invalid_argument", "the mode is of no type of file");
-    if (type === S_IFREG) checkCount(view.live.store);
+    if (type === S_IFREG) checkCount(view.live.store, at);
     const made = owned(view, caller, at.parent, making);
     return view.live.store.update(view.cause(caller, null, deferred), (tx) => create(tx, at, made));
   }
@@ -126,8 +128,13 @@ export class Names {
     const existing = this.#view.live.store.entry(at.parent, at.name);
     if (existing !== null) return this.#openExisting(caller, existing.node, { flags, killPrivileges });
     // A lock file must be there when the open returns. Any other new file is recorded with its first version.
-    const deferred = (flags & O_EXCL) === 0;
-    const node = this.#make(caller, { at, mode: S_IFREG | (making.mode & PERMISSIONS), deferred });
+    const exclusive = (flags & O_EXCL) !== 0;
+    const node = this.#make(caller, {
+      at,
+      mode: S_IFREG | (making.mode & PERMISSIONS),
+      exclusive,
+      deferred: !exclusive,
+    });
     draftOf(this.#view, node);
     const entry = this.#view.entry(node);
     return { entry, opened: this.#files.openNode(caller, node, flags) };
@@ -164,7 +171,7 @@ export class Names {
     const view = this.#view;
     view.requireWritable(caller, "link", at.parent);
     const nameless = view.node(number).names.length === 0;
-    if (nameless) checkCount(view.live.store);
+    if (nameless) checkCount(view.live.store, at);
     // The name of a file that had none is recorded with its first version.
     const linked = view.live.store.update(view.cause(caller, null, nameless), (tx) => link(tx, number, at));
     if (nameless) {
@@ -269,7 +276,7 @@ export class Names {
     if (view.live.store.entry(from.parent, from.name)?.node !== number)
       throw new MemfsError("not_found", "no such file or directory");
     const { memory } = view.node(number);
-    const folds = memory !== null && view.live.store.folds(memory, view.identity.sessionId);
+    const folds = memory !== null && view.live.store.folding.folds(memory, view.identity.sessionId);
     this.#rename(caller, { node: number, from, to, flags, folds, note });
   }
 

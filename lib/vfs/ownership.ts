@@ -18,16 +18,18 @@ export interface Made {
   readonly rdev?: number | undefined;
   /** Bytes. */
   readonly target?: string | undefined;
+  readonly exclusive?: boolean | undefined;
 }
 
 /** A directory with the setgid bit hands it down to directories, and its group to everything. */
-export function owned(view: View, caller: Caller, parent: number, { mode, rdev, target }: Made): NewNode {
+export function owned(view: View, caller: Caller, parent: number, made: Made): NewNode {
+  const { mode, rdev, target, exclusive } = made;
   const { identity, live } = view;
   const directory = live.store.node(parent);
   const handsDown = directory !== undefined && (directory.mode & S_ISGID) !== 0;
   const inherited = handsDown && isDirectory(mode) ? mode | S_ISGID : mode;
-  if (!identity.posixOwner) return { mode: inherited, uid: identity.uid, gid: identity.gid, rdev, target };
-  return { mode: inherited, uid: caller.uid, gid: handsDown ? directory.gid : caller.gid, rdev, target };
+  if (!identity.posixOwner) return { mode: inherited, uid: identity.uid, gid: identity.gid, rdev, target, exclusive };
+  return { mode: inherited, uid: caller.uid, gid: handsDown ? directory.gid : caller.gid, rdev, target, exclusive };
 }
 
 /** Permissions after a change of owner or group: no file keeps a privilege that was given to another. */

@@ -65,7 +65,7 @@ export class Ranges {
     const node = view.node(number);
     const now = view.drafts.get(number)?.size ?? node.size;
     const end = offset + length;
-    if ((mode & PUNCH_HOLE) === 0) checkSize(view.live.store, { stored: node.size, now, after: end });
+    if ((mode & PUNCH_HOLE) === 0) checkSize(view.live.store, { node, now, after: end });
     const grows = (mode & KEEP_SIZE) === 0 && end > now;
     const zeroes = (mode & (PUNCH_HOLE | ZERO_RANGE)) !== 0 && offset < now;
     // As on other filesystems: whoever is not root may not keep suid on what is changed.
@@ -148,7 +148,7 @@ export class Ranges {
     const whole = this.#whole(from, to, available);
     const copied = whole === null ? Math.min(available, COPY_BYTES) : available;
     const after = to.offset + copied;
-    checkSize(view.live.store, { stored: target.size, now: this.#size(to.number), after });
+    checkSize(view.live.store, { node: target, now: this.#size(to.number), after });
     const bytes = whole === null ? this.#read(from.number, from.offset, copied) : null;
     const draft = draftOf(view, target);
     if (bytes !== null) draft.write(to.offset, bytes);

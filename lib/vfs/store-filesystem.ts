@@ -157,6 +157,7 @@ export class StoreFilesystem {
     await this.commitAll();
     for (const draft of this.view.drafts.values()) draft.free();
     this.locks.end();
+    this.view.live.settle();
     this.view.live.detach(this.view);
     this.view.live.reap();
   }

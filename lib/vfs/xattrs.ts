@@ -60,6 +60,7 @@ export class Xattrs {
 
   #getSettled(number: number, name: string): Buffer {
     const view = this.#view;
+    view.live.store.settling.recordFile(number);
     const value = name === NOTE ? view.notes.get(number) : this.#shown(view.node(number), name);
     if (value === undefined) throw ABSENT;
     return Buffer.from(value);
@@ -74,6 +75,7 @@ export class Xattrs {
   /** Names, each ended by a NUL. */
   list(number: number): Buffer {
     const view = this.#view;
+    view.live.store.settling.recordFile(number);
     const { memory, xattrs } = view.node(number);
     if (memory === null && xattrs.size === 0 && view.notes.size === 0) return Buffer.alloc(0);
     const names = memory === null ? [...xattrs.keys()] : [...xattrs.keys(), ...SHOWN];

@@ -20,7 +20,7 @@ const PATHS = [
   "/b\xff\xfe",
   "/b\xff/\x01",
   "/c/only/deep/down",
-  "/~",
+  "/}",
 ].sort();
 
 function fill(files: StoreFiles, paths: readonly string[]): void {

@@ -157,10 +157,10 @@ t.test("the versions of a file that was a step of saving another are in no list"
   const { store } = await storeFixture(t);
   const files = new StoreFiles(store);
   files.write("/f", "one");
-  files.write("/f.tmp", "tw");
-  files.write("/f.tmp", "two");
-  const step = store.memoryAt(bytesOf("/f.tmp"));
-  await files.rename("/f.tmp", "/f", { folds: true });
+  files.write("/f.new", "tw");
+  files.write("/f.new", "two");
+  const step = store.memoryAt(bytesOf("/f.new"));
+  await files.rename("/f.new", "/f", { folds: true });
   const filters = [{}, { sessionId: "s-1" }, { agent: "scout" }, { path: bytesOf("/f") }];
   for (const filter of filters) {
     const listed = await pages(store, { ...filter, limit: 1 });
@@ -173,10 +173,10 @@ t.test("the versions of a file that was a step of saving another are in no list"
       JSON.stringify(filter),
     );
   }
-  for (const filter of [{ path: bytesOf("/f.tmp") }, { memoryId: step.id }]) {
+  for (const filter of [{ path: bytesOf("/f.new") }, { memoryId: step.id }]) {
     t.strictSame(await pages(store, { ...filter, limit: 10 }), []);
   }
-  await t.rejects(store.memoryOnceAt(bytesOf("/f.tmp")), { code: "not_found" });
+  await t.rejects(store.memoryOnceAt(bytesOf("/f.new")), { code: "not_found" });
   t.equal(store.version(step.headId).id, step.headId, "by its id it is still there: the journal speaks of it");
 });
 

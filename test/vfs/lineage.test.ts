@@ -139,10 +139,11 @@ t.test("moving a directory moves every memory below it", async (t) => {
 });
 
 t.test("rm ends the memory; a new file at the path is a new memory", async (t) => {
-  const { mount, log, store } = await mounted(t);
+  const { mount, log, store, clock } = await mounted(t);
   await mount.write("/a", "old");
   const { id } = store.memoryAt(Buffer.from("/a"));
   await mount.unlink("/a");
+  clock.pass(1);
   await mount.write("/a", "new");
   t.not(store.memoryAt(Buffer.from("/a")).id, id);
   t.same(operations(await log("/a")), ["created", "deleted", "created"], "former memories follow the present one");

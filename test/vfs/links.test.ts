@@ -154,7 +154,7 @@ t.test("a file without a name goes with its handle, and with the mount", async (
   t.equal(store.node(file.node.number), undefined);
   t.match(store.usage(), { memories: 0, liveBytes: 0 });
   const again = (await reopen()).store;
-  await again.dropOrphans();
+  await again.recover();
   t.equal(again.node(open.node.number), undefined);
 });
 
