@@ -61,7 +61,7 @@ async function writers(t: Test, { mount, mounted }: ToolPlace): Promise<void> {
   t.equal(await look(t, `${mounted}/wal`), "ok\n1000\na|40|39\nb|40|39\n", "after a restart of the daemon");
 }
 
-/** Not with WAL: its index is memory of one mount, and SQLite says itself that it does not work over machines. */
+/** Not with WAL: its index is a mapping that each mount has for itself, so that transactions would be lost. */
 async function twoMounts(t: Test, { mounted, other }: ToolPlace): Promise<void> {
   await create(t, mounted, "delete");
   const writers = [mounted, other].map((at, who) => python(t, WRITER, `${at}/db`, "delete", "25", `${who}`));
