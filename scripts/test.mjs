@@ -50,9 +50,11 @@ await installDebian([
   { command: "git", package: "git" },
   { command: "make", package: "make" },
   { command: "patch", package: "patch" },
+  { command: "perl", package: "perl" },
   { command: "rg", package: "ripgrep" },
   { command: "sqlite3", package: "sqlite3" },
   { command: "unzip", package: "unzip" },
+  { command: "vim", package: "vim" },
   { command: "xz", package: "xz-utils" },
   { command: "zip", package: "zip" },
 ]);

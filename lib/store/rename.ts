@@ -55,7 +55,7 @@ export function rename(tx: Transaction, from: NodeName, to: NodeName, options: R
   checkKinds(tx, node, { to, target });
   const wasScratch = tx.isScratch(from, isDirectory(node.mode));
   settleMover(tx, node);
-  const successor = target === null ? comeTo(tx, to, node) : displace(tx, target, to);
+  const successor = target === null ? comeTo(tx, to, node) : displace(tx, target, { to, by: node });
   moveName(tx, node.number, { from, to });
   if (successor !== null && !isFile(node.mode)) endMemory(tx, successor, node);
   arrive(tx, node.number, { from, to, wasScratch, successor, folds: options.folds, note: options.note ?? null });
@@ -102,9 +102,9 @@ function comeTo(tx: Transaction, to: NodeName, node: NodeRecord): Uid | null {
 
 /**
  * Takes the name from what is there. Returns the memory that is to go on with what comes: the one that was there and has
- * no other name where files are memories. It has no file then and is not counted.
+ * no other name where files are memories, or has one as a backup. It has no file then and is not counted.
  */
-function displace(tx: Transaction, target: NodeRecord, to: NodeName): Uid | null {
+function displace(tx: Transaction, target: NodeRecord, { to, by }: { to: NodeName; by: NodeRecord }): Uid | null {
   settleFile(tx, target);
   const path = pathOf(tx, to);
   const rest = removeName(tx, target.number, to);
@@ -112,13 +112,16 @@ function displace(tx: Transaction, target: NodeRecord, to: NodeName): Uid | null
   if (memory === null) return rest.names.length > 0 ? null : (dropHeld(tx, rest)?.memory ?? null);
   if (rest.names.length > 0) {
     if (tx.memory(memory).path !== path) return null;
-    if (!tx.isScratch(memoryName(tx, rest))) {
+    // A temporary file comes: the other name is a backup made by linking (`perl -i.orig`), a memory of its own.
+    const isBackup = isFile(by.mode) && by.memory === null && by.content !== null;
+    if (!isBackup && !tx.isScratch(memoryName(tx, rest))) {
       moveMemory(tx, memory, rest);
       return null;
     }
   }
   rest.memory = null;
   tx.counters.memories -= 1;
+  if (rest.names.length > 0) enterHistory(tx, rest);
   return memory;
 }
 
@@ -175,7 +178,7 @@ function moveOneName(tx: Transaction, node: NodeRecord, { own, moved }: { own: U
 
 function recordNames(tx: Transaction, node: NodeRecord, { from, to }: Move): void {
   tx.putPastEntry(from, tx.counters.seq, null);
-  tx.putPastEntry(to, tx.counters.seq, node);
+  if (!tx.isScratch(to)) tx.putPastEntry(to, tx.counters.seq, node);
 }
 
 /** A name of what is no file: it moves within history, into it, out of it, or stays outside. */
@@ -217,5 +220,7 @@ function moveFileBelow(tx: Transaction, node: NodeRecord): void {
     parkGone(tx, memory, node, { from, wholeSession: true });
   } else {
     moveMemory(tx, memory, node);
+    // A name that is not its path may have come out of scratch.
+    if (node.names.length > 1) tx.putPastEntries(tx.node(node.number));
   }
 }

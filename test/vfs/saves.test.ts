@@ -131,7 +131,7 @@ for (const [name, { save, others = [] }] of Object.entries(SAVES)) {
     t.match(store.usage(), { memories: 1 + others.length });
   });
 
-  t.test(`the daemon dies after each step of: ${name}`, async (t) => {
+  t.test(`the daemon dies before what is held back is recorded: ${name}`, async (t) => {
     const { mount, store, reopen, kv, clock } = await fixture(t);
     await mount.write("/f", "old");
     const id = store.memoryAt(Buffer.from("/f")).id;
@@ -143,6 +143,20 @@ for (const [name, { save, others = [] }] of Object.entries(SAVES)) {
     t.same(await again.store.check(), []);
   });
 }
+
+t.test("perl -i.orig: a backup by linking is a memory of its own", async (t) => {
+  const { mount, log, paths, idOf } = await fixture(t);
+  await mount.write("/f", "old");
+  const id = idOf("/f");
+  await writeNew(mount, "/XXabcd", "new");
+  await mount.mount.link(mount.caller, await mount.node("/f"), { slot: 0, number: 1 }, Buffer.from("f.orig"));
+  await mount.rename("/XXabcd", "/f");
+  t.equal(idOf("/f"), id);
+  t.same(await log("/f"), ["modified", "created"]);
+  t.same(await log("/f.orig"), ["created"]);
+  t.same([await mount.read("/f"), await mount.read("/f.orig")], ["new", "old"]);
+  t.same(await paths(), ["/f", "/f.orig"]);
+});
 
 t.test("a removal is deleted when history is asked for, when a second has passed, or for somebody else", async (t) => {
   const { mount, log, paths, store, idOf, clock } = await fixture(t);
@@ -297,7 +311,7 @@ t.test("whatever is done to names, every memory ends live or deleted, and the st
   });
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 30 }), (steps) => run(t, steps)),
-    { numRuns: 60 },
+    { numRuns: 100 },
   );
 });
 
