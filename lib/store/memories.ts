@@ -59,11 +59,15 @@ function commitVersion(tx: Transaction, node: Mutable<NodeRecord>, commit: Conte
   const memory = node.memory === null ? newMemory(tx, node) : tx.editMemory(node.memory);
   if (memory.hash !== commit.content.hash) appendContent(tx, node, memory, commit);
   else setContent(tx, node, commit.content);
+  setTimes(tx, node, commit);
+  return memory;
+}
+
+function setTimes(tx: Transaction, node: Mutable<NodeRecord>, commit: ContentCommit): void {
   node.mtime = commit.mtime ?? tx.now;
   const ctime = commit.ctime ?? tx.now;
   // A name or an attribute may have changed after the last write.
   if (isLater(ctime, node.ctime)) node.ctime = ctime;
-  return memory;
 }
 
 /** The first content of a file that a memory goes on in, or content of one that is to be a memory in a moment. */
@@ -102,14 +106,14 @@ function isLoose(tx: Transaction, node: NodeRecord): boolean {
 }
 
 /** Content without history. */
-function commitLoose(tx: Transaction, node: Mutable<NodeRecord>, { content, mtime, ctime }: ContentCommit): null {
+function commitLoose(tx: Transaction, node: Mutable<NodeRecord>, commit: ContentCommit): null {
+  const { content } = commit;
   if (node.content !== content.hash) {
     // Counted like history: until it is collected it takes as much room.
     if ("chunks" in content) storeContent(tx, content);
     setContent(tx, node, content);
   }
-  node.mtime = mtime ?? tx.now;
-  node.ctime = ctime ?? tx.now;
+  setTimes(tx, node, commit);
   return null;
 }
 
