@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import type { MemoryVersion } from "../../lib/api.ts";
-import { requireFuse, run } from "../fixtures/fuse.ts";
+import { mountedTest } from "../fixtures/drivers.ts";
+import { run } from "../fixtures/fuse.ts";
 import { TestHome } from "../fixtures/home.ts";
 import { problemsIn } from "../fixtures/sound.ts";
 
@@ -68,10 +69,10 @@ function fill(disk: string, left: number): string {
 
 const begins = (bytes: Buffer | string): number => Number(bytes.toString("latin1").slice(0, 8));
 
-t.test(
+mountedTest(
+  t,
   "a save that does not fit fails, the version before it stays, and once there is space all goes on",
   async (t) => {
-    if (!requireFuse(t)) return;
     const { home, disk } = await homeOnSmallDisk(t, 48 * MIB);
     const notes = await home.directory("notes");
     t.equal((await home.memfs("mount", "--create", "notes", "notes")).code, 0);
@@ -111,10 +112,10 @@ t.test(
   },
 );
 
-t.test(
+mountedTest(
+  t,
   "a daemon that is killed while the disk is full comes back with what was stored, once there is space",
   async (t) => {
-    if (!requireFuse(t)) return;
     const { home, disk } = await homeOnSmallDisk(t, 48 * MIB);
     const notes = await home.directory("notes");
     t.equal((await home.memfs("mount", "--create", "notes", "notes")).code, 0);

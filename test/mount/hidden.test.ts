@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import type { MemoryStore, MemoryVersion } from "../../lib/api.ts";
-import { requireFuse, shell } from "../fixtures/fuse.ts";
+import { eachDriver } from "../fixtures/drivers.ts";
+import { shell } from "../fixtures/fuse.ts";
 import { testHome, type TestHome } from "../fixtures/home.ts";
 import { problemsIn } from "../fixtures/sound.ts";
 
@@ -175,7 +176,7 @@ async function many(t: Test): Promise<void> {
   t.equal(await works(t, 'ls ".memfs/at/$4/many" | wc -l', String(head - 1202)), "1201\n", "before rm");
 }
 
-if (requireFuse(t)) {
+await eachDriver(t, async (t) => {
   await t.test("the hidden directory on real mounts", async (t) => {
     const home = await testHome(t);
     const [one, two, reader] = [
@@ -204,4 +205,4 @@ if (requireFuse(t)) {
     t.strictSame(await problemsIn(home.home.dir), []);
     t.notMatch(await home.log(), /"level":"error"/);
   });
-}
+});

@@ -5,7 +5,8 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import type { MemoryStore } from "../../lib/api.ts";
-import { requireFuse, run } from "../fixtures/fuse.ts";
+import { mountedTest } from "../fixtures/drivers.ts";
+import { run } from "../fixtures/fuse.ts";
 import { testHome, type TestHome } from "../fixtures/home.ts";
 import { damageContent } from "../fixtures/sound.ts";
 
@@ -77,8 +78,7 @@ async function mounted(t: Test): Promise<Limited> {
   };
 }
 
-t.test("limits are refused by open and write, and leave everything as it was", async (t) => {
-  if (!requireFuse(t)) return;
+mountedTest(t, "limits are refused by open and write, and leave everything as it was", async (t) => {
   const { attempt, policy, state, notes } = await mounted(t);
   const before = await state();
 
@@ -102,8 +102,7 @@ t.test("limits are refused by open and write, and leave everything as it was", a
   t.equal(await attempt("g", APPEND, 1), "ok", "and goes on when there is room");
 });
 
-t.test("an archived store refuses a write through a file that was open before", async (t) => {
-  if (!requireFuse(t)) return;
+mountedTest(t, "an archived store refuses a write through a file that was open before", async (t) => {
   const { home, notes, attempt, state } = await mounted(t);
   const memfs = join(import.meta.dirname, "../../dist/cli/main.js");
   const before = await state();
@@ -115,8 +114,7 @@ t.test("an archived store refuses a write through a file that was open before", 
   t.strictSame((await state()).files, before.files);
 });
 
-t.test("a file whose stored content is damaged cannot be read; all others go on", async (t) => {
-  if (!requireFuse(t)) return;
+mountedTest(t, "a file whose stored content is damaged cannot be read; all others go on", async (t) => {
   const { home, notes, attempt } = await mounted(t);
   const big = join(notes, "big");
   writeFileSync(big, randomBytes(50_000));

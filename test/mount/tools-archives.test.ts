@@ -135,12 +135,17 @@ async function movedOver(t: Test, place: ToolPlace): Promise<void> {
 
 const base = ["getfattr", "setfattr"];
 await toolTests(t, {
-  "cp -a keeps everything": { needs: base, body: copies },
+  "cp -a keeps everything": { needs: base, native: "nanoseconds", body: copies },
   "rsync -aHX keeps everything, and has nothing to do the second time": {
     needs: [...base, "rsync"],
+    native: "nanoseconds",
     body: synchronised,
   },
-  "tar keeps everything, packed in any way": { needs: [...base, "xz"], body: tarballs },
+  "tar keeps everything, packed in any way": { needs: [...base, "xz"], native: "one_time", body: tarballs },
   "unzip makes thousands of files, zip reads them": { needs: ["unzip", "zip", "python3"], body: manyFiles },
-  "mv moves trees between stores and file systems": { needs: [...base, "python3"], body: movedOver },
+  "mv moves trees between stores and file systems": {
+    needs: [...base, "python3"],
+    native: "nanoseconds",
+    body: movedOver,
+  },
 });
