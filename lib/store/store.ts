@@ -124,6 +124,16 @@ export class Store {
     return { memories, versions, liveBytes, historyBytes, headSeq: seq };
   }
 
+  /** As {@link usage}, with what is held back recorded first; on a full disk it is left out. */
+  async settledUsage(): Promise<StoreUsage> {
+    try {
+      await this.settling.recordAllInTurns();
+    } catch (error) {
+      if (!(error instanceof MemfsError) || error.code !== "no_space") throw error;
+    }
+    return this.usage();
+  }
+
   observe(observer: StoreObserver): void {
     this.#observer = observer;
   }

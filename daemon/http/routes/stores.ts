@@ -118,7 +118,7 @@ export function storeRoutes(api: Api, services: Services): void {
 /** A store whose key or data is lost is shown too: whoever wants to delete it has to find it. */
 async function usageOf(catalogue: Catalogue, id: string): Promise<Pick<MemoryStore, "usage" | "problem">> {
   try {
-    return { usage: wireUsage((await catalogue.open(id)).usage()) };
+    return { usage: wireUsage(await (await catalogue.open(id)).settledUsage()) };
   } catch (error) {
     if (!(error instanceof MemfsError) || !["bad_key", "damaged"].includes(error.code)) throw error;
     return { usage: null, problem: error.message };
