@@ -301,7 +301,7 @@ function versionOfHead(
 export function foldMemory(tx: Transaction, uid: Uid): void {
   const memory = tx.editMemory(uid);
   for (let seq = memory.headSeq; seq > 0;) {
-    const version = tx.state.versionAt(seq);
+    const version = tx.versionAt(seq);
     if (version === undefined)
       throw new MemfsError("damaged", `journal entry ${seq} is missing; run memfs audit verify`);
     tx.delete(versionKey(uid, version.n, seq));

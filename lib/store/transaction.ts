@@ -10,7 +10,14 @@ import { Batch } from "../kv/batch.ts";
 import type { Key, Origin } from "../kv/kv.ts";
 import type { ContentTarget } from "./content.ts";
 import type { Hash } from "./hash.ts";
-import { encodeJournalEntry, type Erasable, type JournalKind, SALT_BYTES, type VersionLink } from "./journal.ts";
+import {
+  decodeJournalEntry,
+  encodeJournalEntry,
+  type Erasable,
+  type JournalKind,
+  SALT_BYTES,
+  type VersionLink,
+} from "./journal.ts";
 import {
   actorKey,
   counterKey,
@@ -32,6 +39,7 @@ import type { Scratch } from "./scratch.ts";
 import type { StoreState } from "./state.ts";
 import { UnsettledChanges } from "./unsettled.ts";
 import type { Actor, Evidence, Micros } from "./types.ts";
+import { type VersionRecord, versionOf } from "./version-record.ts";
 
 const NOTHING = new Uint8Array(0);
 
@@ -259,6 +267,12 @@ export class Transaction implements ContentTarget {
     this.counters.journalHash = entry.hash;
     this.counters.lastAt = this.at;
     return seq;
+  }
+
+  /** The version that the entry at this seq makes, also when that is of this transaction. */
+  versionAt(seq: number): VersionRecord | undefined {
+    const own = this.#batch.get(journalKey(seq));
+    return own ? versionOf(decodeJournalEntry(own)) : this.#state.versionAt(seq);
   }
 
   /** A run of entries by one actor starts: the index names its first entry only. */

@@ -2,7 +2,10 @@
 import t from "tap";
 import { MemfsError } from "../../lib/errors.ts";
 import { create, setAttributes } from "../../lib/store/entries.ts";
+import { finishedContent } from "../../lib/store/content-writer.ts";
+import { commitContent } from "../../lib/store/memories.ts";
 import { S_IFDIR, S_IFREG } from "../../lib/store/mode.ts";
+import { rename } from "../../lib/store/rename.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { ROOT_NODE } from "../../lib/store/tree.ts";
 import type { Kv } from "../../lib/kv/kv.ts";
@@ -260,4 +263,23 @@ t.test("a change that throws half-way leaves no trace", async (t) => {
     });
   }, stop);
   t.strictSame(await everything(store), before);
+});
+
+t.test("a file that was made in a transaction can be a step of saving another one in the same", async (t) => {
+  const { store } = await storeFixture(t);
+  const files = new StoreFiles(store);
+  files.write("/f", "one");
+  const { id } = store.memoryAt(bytesOf("/f"));
+  store.update({ actor: SCOUT }, (tx) => {
+    const [from, to] = [
+      { parent: ROOT_NODE, name: "f.new" },
+      { parent: ROOT_NODE, name: "f" },
+    ] as const;
+    const node = create(tx, from, { mode: S_IFREG | 0o644, uid: 0, gid: 0 });
+    commitContent(tx, node, { content: finishedContent(Buffer.from("two")), base: null });
+    rename(tx, from, to, { noReplace: false, folds: true });
+  });
+  t.equal(store.memoryAt(bytesOf("/f")).id, id);
+  t.equal(store.readHead(id).toString(), "two");
+  t.equal((await store.listVersions({ limit: 10 })).items.length, 2);
 });
