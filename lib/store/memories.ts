@@ -314,7 +314,7 @@ export function foldMemory(tx: Transaction, uid: Uid): void {
 }
 
 function appendVersion(tx: Transaction, memory: Mutable<MemoryRecord>, made: NewVersion): void {
-  const id = tx.state.versionIds.next(tx.at);
+  const id = tx.newVersionId();
   const n = memory.headN + 1;
   const { path, hash, detail } = made;
   const size = hash === null ? undefined : made.size;

@@ -16,7 +16,7 @@ import { decodeEntry, type EntryRecord } from "./entry-record.ts";
 import { decodeMemory, type MemoryRecord } from "./memory-record.ts";
 import { decodeNode, type NodeRecord, xattrBytes } from "./node-record.ts";
 import { Scratch } from "./scratch.ts";
-import { timeOf, VersionIds } from "./version-ids.ts";
+import { timeOf } from "./version-ids.ts";
 import { type VersionRecord, versionOf } from "./version-record.ts";
 import type { RecentContents } from "./recent-contents.ts";
 import { UnsettledIndex } from "./unsettled.ts";
@@ -63,7 +63,8 @@ export class StoreState implements ContentSource {
   readonly #tags = new GenerationCache<string, Tag>(CACHED_TAGS);
   readonly #tagKeys: TagKeys;
   counters: Counters;
-  readonly versionIds: VersionIds;
+  /** Id of the newest version in the journal; null when none was made since the store was opened. */
+  lastVersion: Uid | null = null;
   readonly recent: RecentContents;
   /** Who made the newest journal entry, if it was made since the store was opened. */
   lastActor: Actor | null = null;
@@ -76,7 +77,6 @@ export class StoreState implements ContentSource {
     this.recent = options.recent;
     this.#tagKeys = options.tagKeys;
     this.listings = new Listings(options.space);
-    this.versionIds = new VersionIds(options.ids, (time) => this.#newestVersion(time));
     this.policy = options.policy;
     this.scratch = new Scratch(this, () => options.policy().scratch);
   }
@@ -159,8 +159,10 @@ export class StoreState implements ContentSource {
     return entry === undefined ? undefined : versionOf(entry);
   }
 
-  /** Id of the newest version when it was made in that millisecond, else empty. */
-  #newestVersion(time: string): Uid {
+  /** Id of the newest version in the journal; empty when it was made in another millisecond, before the store was opened. */
+  newestVersion(at: Micros): Uid {
+    if (this.lastVersion !== null) return this.lastVersion;
+    const time = timeOf(at);
     for (let { seq } = this.counters; seq > 0; seq--) {
       const entry = this.journalEntry(seq);
       if (entry === undefined || timeOf(entry.at) !== time) break;

@@ -39,6 +39,7 @@ import type { Scratch } from "./scratch.ts";
 import type { StoreState } from "./state.ts";
 import { UnsettledChanges } from "./unsettled.ts";
 import type { Actor, Evidence, Micros } from "./types.ts";
+import { nextVersionId } from "./version-ids.ts";
 import { type VersionRecord, versionOf } from "./version-record.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -93,6 +94,7 @@ export class Transaction implements ContentTarget {
   /** Changed in place by the steps; becomes the store's with the commit. */
   readonly counters: Mutable<Counters>;
   #lastActor: Actor | null;
+  #lastVersion: Uid | null = null;
 
   constructor(state: StoreState, cause: Cause, salts: SaltSource) {
     this.#state = state;
@@ -269,6 +271,13 @@ export class Transaction implements ContentTarget {
     return seq;
   }
 
+  /** For the version that the next journal entry makes. */
+  newVersionId(): Uid {
+    const last = this.#lastVersion ?? this.#state.newestVersion(this.at);
+    this.#lastVersion = nextVersionId(this.#state.ids, this.at, last);
+    return this.#lastVersion;
+  }
+
   /** The version that the entry at this seq makes, also when that is of this transaction. */
   versionAt(seq: number): VersionRecord | undefined {
     const own = this.#batch.get(journalKey(seq));
@@ -306,6 +315,7 @@ export class Transaction implements ContentTarget {
     const { nodes, memories, listings } = this.#state;
     this.#state.counters = this.counters;
     this.#state.lastActor = this.#lastActor;
+    if (this.#lastVersion !== null) this.#state.lastVersion = this.#lastVersion;
     if (this.#scratch !== null) this.#state.scratch.forget();
     for (const directory of this.#madeDirectories) listings.created(directory);
     for (const { directory, name, entry } of this.#entries) listings.changed(directory, name, entry);

@@ -16,28 +16,17 @@ export function timeOf(at: Micros): string {
   return u48(Math.floor(at / 1000));
 }
 
-/** Makes the ids of one store's versions. */
-export class VersionIds {
-  readonly #ids: IdSource;
-  readonly #stored: (time: string) => Uid;
-  #last: Uid | null = null;
-
-  /** @param stored the newest id of the store that has this time, made before it was opened; empty when none has */
-  constructor(ids: IdSource, stored: (time: string) => Uid) {
-    this.#ids = ids;
-    this.#stored = stored;
-  }
-
-  /** An id with the time of its journal entry, above all ids of the store before it. */
-  next(at: Micros): Uid {
-    const time = timeOf(at);
-    const random = this.#ids.uid().slice(TIME_BYTES);
-    // In the same millisecond four of the random bytes count on from the id before. They start below 2^31, so they last.
-    this.#last ??= this.#stored(time);
-    const count = this.#last.startsWith(time) ? countOf(this.#last) + 1 : countOf(time + random) >>> 1;
-    this.#last = time + u32(count) + random.slice(COUNT_BYTES);
-    return this.#last;
-  }
+/**
+ * An id with the time of its journal entry, above all ids of the store before it.
+ * @param last the newest id that is in the journal or in the same transaction: not one of a change that failed, whose
+ * time may be later than this one's
+ */
+export function nextVersionId(ids: IdSource, at: Micros, last: Uid): Uid {
+  const time = timeOf(at);
+  const random = ids.uid().slice(TIME_BYTES);
+  // In the same millisecond four of the random bytes count on from the id before. They start below 2^31, so they last.
+  const count = last.startsWith(time) ? countOf(last) + 1 : countOf(time + random) >>> 1;
+  return time + u32(count) + random.slice(COUNT_BYTES);
 }
 
 function countOf(id: Uid): number {

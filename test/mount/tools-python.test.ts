@@ -1,6 +1,7 @@
 /** Python programs in a mount: many at once that append and save, mappings, temporary files, walks. */
 import { join } from "node:path";
 import t, { type Test } from "tap";
+import { nativeCannot } from "../fixtures/drivers.ts";
 import { python, sameAsPlain, toolTests, type ToolPlace, works } from "../fixtures/tool-mount.ts";
 
 const SILENT = { code: 0, stdout: "", stderr: "" };
@@ -64,6 +65,7 @@ while not os.path.exists(directory + "/stop"):
 print("many" if len(seen) > 10 else seen)`;
 
 async function saves(t: Test, { mounted, other }: ToolPlace): Promise<void> {
+  if (nativeCannot(t, "replaced")) return;
   await works(t, `python3 -c 'print("first-0 " * 2000, end="", file=open("saved", "w"))'`, mounted);
   const readers = [mounted, other].map((at) => python(t, READER, at));
   const writers = Array.from({ length: WRITERS }, (_, n) => python(t, SAVER, n % 2 === 0 ? mounted : other, String(n)));
@@ -139,6 +141,7 @@ async function files(t: Test, place: ToolPlace): Promise<void> {
 }
 
 async function mappings(t: Test, place: ToolPlace): Promise<void> {
+  if (nativeCannot(t, "map_shared")) return;
   await sameAsPlain(t, place, 'python3 -c "$2"', MAPPED);
   t.equal(
     await works(t, 'cmp shared "$2"', place.other, join(place.plain, "shared")),
