@@ -21,7 +21,7 @@ import { type VersionRecord, versionOf } from "./version-record.ts";
 import type { RecentContents } from "./recent-contents.ts";
 import { UnsettledIndex } from "./unsettled.ts";
 import { hmac } from "./seal.ts";
-import type { Actor, Policy } from "./types.ts";
+import type { Actor, Micros, Policy } from "./types.ts";
 
 /** Per generation: up to twice as many are held. A node takes about 1 KiB, a memory half of that. */
 const CACHED_NODES = 4096;

@@ -103,13 +103,17 @@ export class Handles {
 
   /** The 64 bits: generation and access mode above, number below. */
   refOf(handle: Handle): HandleRef {
+    return { fhHigh: this.#highOf(handle), fhLow: handle.id };
+  }
+
+  #highOf(handle: Handle): number {
     const access = handle.kind === "file" ? handle.flags & O_ACCMODE : 0;
-    return { fhHigh: ((this.#generation << ACCESS_BITS) | access) >>> 0, fhLow: handle.id };
+    return ((this.#generation << ACCESS_BITS) | access) >>> 0;
   }
 
   #find(ref: HandleRef): Handle {
     const handle = this.#open.get(ref.fhLow);
-    if (handle === undefined || ref.fhHigh >>> ACCESS_BITS !== this.#generation) {
+    if (handle === undefined || ref.fhHigh !== this.#highOf(handle)) {
       throw new MemfsError("bad_handle", "the handle is not open");
     }
     return handle;
