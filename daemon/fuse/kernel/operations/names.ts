@@ -5,6 +5,8 @@ import { Rename } from "../abi.ts";
 import { operation } from "./operation.ts";
 
 const PERMISSIONS = 0o7777;
+/** Type and permissions: whatever else the field holds means nothing. */
+const MODE = 0o177777;
 const RENAME_FLAGS: readonly number[] = [0, Rename.NOREPLACE, Rename.EXCHANGE];
 
 export const lookup = operation({
@@ -30,7 +32,8 @@ export const mknod = operation({
   name: "MKNOD",
   bodySize: 18,
   nameAt: 16,
-  call: (filesystem, request, body) => filesystem.mknod(request, request.node, body.name(16), body.u32(0), body.u32(1)),
+  call: (filesystem, request, body) =>
+    filesystem.mknod(request, request.node, body.name(16), body.u32(0) & MODE, body.u32(1)),
   encode: (reply, entry) => reply.entry(entry),
 });
 
