@@ -252,13 +252,6 @@ export function recordMove(tx: Transaction, uid: Uid): void {
   });
 }
 
-/** The memory ends. Its node may live on as an orphan that is no memory. */
-export function deleteMemory(tx: Transaction, uid: Uid, node: NodeRecord): void {
-  endMemory(tx, uid, node);
-  tx.editNode(node.number).memory = null;
-  tx.counters.memories -= 1;
-}
-
 /** Records that a memory which no file is the present of has ended. */
 export function endMemory(tx: Transaction, uid: Uid, { mode, mtime }: Pick<NodeRecord, "mode" | "mtime">): void {
   const memory = tx.editMemory(uid);

@@ -28,7 +28,7 @@ export class RecentContents {
 
   /** Copies the bytes in, unless they are too many. */
   put(hash: Hash, bytes: Buffer): void {
-    if (bytes.length > LARGEST) return;
+    if (bytes.length > LARGEST || this.#young.has(hash)) return;
     if (this.#bytes + bytes.length > GENERATION_BYTES) this.#turn();
     this.#young.set(hash, this.#slab.keep(bytes));
     this.#bytes += bytes.length;

@@ -100,12 +100,6 @@ export function readNullableText(from: Reader): string | null {
   return present ? text : null;
 }
 
-export function readNullableBytes(from: Reader): string | null {
-  const present = from.u8() === 1;
-  const bytes = from.bytes();
-  return present ? bytes : null;
-}
-
 export function readNullableCount(from: Reader): number | null {
   const stored = from.varint();
   return stored === 0 ? null : stored - 1;

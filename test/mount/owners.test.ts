@@ -2,23 +2,14 @@
 import t from "tap";
 import { requireFuse, run } from "../fixtures/fuse.ts";
 import { testHome } from "../fixtures/home.ts";
+import { PYTHON_CHECKS } from "../fixtures/python-checks.ts";
 import { problemsIn } from "../fixtures/sound.ts";
 
 /** Runs as root; `user(uid, gid, groups)` runs a function as somebody else. */
 const PRELUDE = `
 import errno, os, stat, sys, traceback
 owned, squashed = sys.argv[1:3]
-def fails(name, call, *values, **named):
-    try:
-        call(*values, **named)
-    except OSError as error:
-        assert error.errno == getattr(errno, name), (name, errno.errorcode[error.errno], call, values)
-    else:
-        raise AssertionError((name, call, values))
-def write(path, text):
-    with open(path, "w") as file:
-        file.write(text)
-def user(uid, gid, groups, function):
+${PYTHON_CHECKS}def user(uid, gid, groups, function):
     child = os.fork()
     if child == 0:
         try:

@@ -1,32 +1,8 @@
 import fc from "fast-check";
 import t, { type Test } from "tap";
+import { historyFixture } from "../fixtures/history.ts";
 import { stored } from "../fixtures/store.ts";
-import { mountedFixture, type MountedFixture, O_EXCL, O_TRUNC, O_WRONLY, type TestMount } from "../fixtures/vfs.ts";
-
-interface Fixture extends MountedFixture {
-  /** Operations of the versions at a path, newest first. */
-  log(path: string): Promise<string[]>;
-  /** Paths of all memories. */
-  paths(): Promise<string[]>;
-  idOf(path: string): string;
-}
-
-async function fixture(t: Test): Promise<Fixture> {
-  const mounted = await mountedFixture(t);
-  const { store } = mounted;
-  return {
-    ...mounted,
-    log: async (path) => {
-      const { items } = await store.listVersions({ path: Buffer.from(path), limit: 100 });
-      return items.map(({ operation }) => operation);
-    },
-    paths: async () => {
-      const { items } = await store.listMemories({ limit: 100 });
-      return items.map((item) => ("path" in item ? item.path : item.prefix).toString());
-    },
-    idOf: (path) => store.memoryAt(Buffer.from(path)).id,
-  };
-}
+import { O_EXCL, O_TRUNC, O_WRONLY, type TestMount } from "../fixtures/vfs.ts";
 
 /** `open(path, O_CREAT | O_EXCL)`, write, close. */
 async function writeNew(mount: TestMount, path: string, text: string): Promise<void> {
@@ -114,7 +90,7 @@ const SAVES: Readonly<Record<string, { save(mount: TestMount): Promise<void>; ot
 
 for (const [name, { save, others = [] }] of Object.entries(SAVES)) {
   t.test(`one modified of the same memory: ${name}`, async (t) => {
-    const { mount, log, paths, idOf, store, clock } = await fixture(t);
+    const { mount, log, paths, idOf, store, clock } = await historyFixture(t);
     await mount.write("/f", "old");
     const id = idOf("/f");
     clock.pass(100);
@@ -132,7 +108,7 @@ for (const [name, { save, others = [] }] of Object.entries(SAVES)) {
   });
 
   t.test(`the daemon dies before what is held back is recorded: ${name}`, async (t) => {
-    const { mount, store, reopen, kv, clock } = await fixture(t);
+    const { mount, store, reopen, kv, clock } = await historyFixture(t);
     await mount.write("/f", "old");
     const id = store.memoryAt(Buffer.from("/f")).id;
     clock.pass(100);
@@ -145,7 +121,7 @@ for (const [name, { save, others = [] }] of Object.entries(SAVES)) {
 }
 
 t.test("perl -i.orig: a backup by linking is a memory of its own", async (t) => {
-  const { mount, log, paths, idOf } = await fixture(t);
+  const { mount, log, paths, idOf } = await historyFixture(t);
   await mount.write("/f", "old");
   const id = idOf("/f");
   await writeNew(mount, "/XXabcd", "new");
@@ -159,7 +135,7 @@ t.test("perl -i.orig: a backup by linking is a memory of its own", async (t) => 
 });
 
 t.test("a removal is deleted when history is asked for, when a second has passed, or for somebody else", async (t) => {
-  const { mount, log, paths, store, idOf, clock } = await fixture(t);
+  const { mount, log, paths, store, idOf, clock } = await historyFixture(t);
   await mount.write("/a", "1");
   const id = idOf("/a");
   const before = store.usage().headSeq;
@@ -185,7 +161,7 @@ t.test("a removal is deleted when history is asked for, when a second has passed
 });
 
 t.test("what is recorded late has the author and the time of when it happened", async (t) => {
-  const { mount, store, clock } = await fixture(t);
+  const { mount, store, clock } = await historyFixture(t);
   await mount.write("/a", "1");
   asProcess(mount, PYTHON);
   const at = clock.now();
@@ -197,7 +173,7 @@ t.test("what is recorded late has the author and the time of when it happened", 
 });
 
 t.test("mv is recorded as a move, also several in a row", async (t) => {
-  const { mount, log, idOf, store } = await fixture(t);
+  const { mount, log, idOf, store } = await historyFixture(t);
   await mount.write("/a", "1");
   const id = idOf("/a");
   await mount.rename("/a", "/b");
@@ -210,7 +186,7 @@ t.test("mv is recorded as a move, also several in a row", async (t) => {
 });
 
 t.test("an exclusive file is no memory until it has lasted, is opened by another session, or is renamed", async (t) => {
-  const { mount, other, paths, store, clock } = await fixture(t);
+  const { mount, other, paths, store, clock } = await historyFixture(t);
   const { headSeq } = store.usage();
   await writeNew(mount, "/lock", "1");
   await mount.unlink("/lock");
@@ -235,7 +211,7 @@ t.test("an exclusive file is no memory until it has lasted, is opened by another
 });
 
 t.test("an exclusive file that is written for long is a memory with its first close", async (t) => {
-  const { mount, log, clock } = await fixture(t);
+  const { mount, log, clock } = await historyFixture(t);
   const file = await mount.open("/slow", O_WRONLY | O_EXCL);
   await mount.put(file, "a");
   clock.pass(3);
@@ -244,7 +220,7 @@ t.test("an exclusive file that is written for long is a memory with its first cl
 });
 
 t.test("a memory that goes on in a new file does so when that is written, however long it takes", async (t) => {
-  const { mount, log, paths, clock, store, idOf } = await fixture(t);
+  const { mount, log, paths, clock, store, idOf } = await historyFixture(t);
   await mount.write("/f", "old");
   const id = idOf("/f");
   await mount.unlink("/f");
@@ -265,7 +241,7 @@ t.test("a memory that goes on in a new file does so when that is written, howeve
 });
 
 t.test("what the daemon leaves behind is settled at the next start", async (t) => {
-  const { mount, reopen } = await fixture(t);
+  const { mount, reopen } = await historyFixture(t);
   await mount.write("/gone", "1");
   await mount.write("/moved", "2");
   await mount.write("/claimed", "3");
@@ -289,7 +265,7 @@ t.test("what the daemon leaves behind is settled at the next start", async (t) =
 });
 
 t.test("a directory that is scratch for a moment keeps its memories", async (t) => {
-  const { mount, log, idOf } = await fixture(t);
+  const { mount, log, idOf } = await historyFixture(t);
   await mount.mkdir("/d");
   await mount.write("/d/a", "1");
   const id = idOf("/d/a");
@@ -325,7 +301,7 @@ interface Step {
 
 async function run(t: Test, steps: readonly Step[]): Promise<void> {
   await t.test("steps", async (t) => {
-    const { mount, other, store, clock } = await fixture(t);
+    const { mount, other, store, clock } = await historyFixture(t);
     const mounts = [mount, await other()];
     await mount.mkdir("/d");
     for (const step of steps) {

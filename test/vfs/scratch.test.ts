@@ -1,32 +1,10 @@
-import t, { type Test } from "tap";
+import t from "tap";
+import { historyFixture } from "../fixtures/history.ts";
 import { OPERATOR, stored } from "../fixtures/store.ts";
-import { mountedFixture, type MountedFixture, O_EXCL, O_WRONLY } from "../fixtures/vfs.ts";
-
-interface Fixture extends MountedFixture {
-  /** Operations of the versions at a path, newest first. */
-  log(path: string): Promise<string[]>;
-  /** Paths of all memories. */
-  paths(): Promise<string[]>;
-}
-
-async function fixture(t: Test): Promise<Fixture> {
-  const mounted = await mountedFixture(t);
-  const { store } = mounted;
-  return {
-    ...mounted,
-    log: async (path) => {
-      const { items } = await store.listVersions({ path: Buffer.from(path), limit: 100 });
-      return items.map(({ operation }) => operation);
-    },
-    paths: async () => {
-      const { items } = await store.listMemories({ limit: 100 });
-      return items.map((item) => ("path" in item ? item.path : item.prefix).toString());
-    },
-  };
-}
+import { O_EXCL, O_WRONLY } from "../fixtures/vfs.ts";
 
 t.test("a scratch file is real, and leaves no trace in history", async (t) => {
-  const { mount, store, paths, reopen, kv } = await fixture(t);
+  const { mount, store, paths, reopen, kv } = await historyFixture(t);
   const before = store.usage();
   await mount.write("/f.swp", "swap");
   await mount.append("/f.swp", "ped");
@@ -44,7 +22,7 @@ t.test("a scratch file is real, and leaves no trace in history", async (t) => {
 });
 
 t.test("everything below a scratch directory is scratch", async (t) => {
-  const { mount, store, paths } = await fixture(t);
+  const { mount, store, paths } = await historyFixture(t);
   await mount.mkdir("/d");
   const { headSeq } = store.usage();
   await mount.mkdir("/d/.git");
@@ -59,7 +37,7 @@ t.test("everything below a scratch directory is scratch", async (t) => {
 });
 
 t.test("scratch counts as live bytes, not as memories, and may be larger than a memory", async (t) => {
-  const { mount, store, catalogue } = await fixture(t);
+  const { mount, store, catalogue } = await historyFixture(t);
   const limits = { maxMemories: 1, maxMemoryBytes: 10, maxLiveBytes: 30 };
   await catalogue.setPolicy(store.info.id, limits, OPERATOR);
   await mount.write("/a", "1");
@@ -75,7 +53,7 @@ t.test("scratch counts as live bytes, not as memories, and may be larger than a 
 });
 
 t.test("a scratch file that is renamed to a normal name is a memory", async (t) => {
-  const { mount, store, log } = await fixture(t);
+  const { mount, store, log } = await historyFixture(t);
   await mount.write("/new.tmp", "one");
   await mount.rename("/new.tmp", "/f");
   t.same(await log("/f"), ["created"]);
@@ -89,7 +67,7 @@ t.test("a scratch file that is renamed to a normal name is a memory", async (t) 
 });
 
 t.test("between scratch names nothing is recorded, with content or without", async (t) => {
-  const { mount, store } = await fixture(t);
+  const { mount, store } = await historyFixture(t);
   const { headSeq } = store.usage();
   await mount.write("/a.tmp", "1");
   await mount.rename("/a.tmp", "/b.tmp");
@@ -105,7 +83,7 @@ t.test("between scratch names nothing is recorded, with content or without", asy
 });
 
 t.test("a link gives a scratch file a memory, and its path is the name that is not scratch", async (t) => {
-  const { mount, store, log } = await fixture(t);
+  const { mount, store, log } = await historyFixture(t);
   await mount.write("/lock.tmp", "held");
   const node = await mount.node("/lock.tmp");
   const root = { slot: 0, number: 1 };
@@ -119,7 +97,7 @@ t.test("a link gives a scratch file a memory, and its path is the name that is n
 });
 
 t.test("a memory whose last normal name goes leaves a scratch file", async (t) => {
-  const { mount, store, log } = await fixture(t);
+  const { mount, store, log } = await historyFixture(t);
   await mount.write("/f", "text");
   const node = await mount.node("/f");
   await mount.mount.link(mount.caller, node, { slot: 0, number: 1 }, Buffer.from("f~"));
@@ -130,7 +108,7 @@ t.test("a memory whose last normal name goes leaves a scratch file", async (t) =
 });
 
 t.test("a directory that becomes scratch takes its memories out of history, and back", async (t) => {
-  const { mount, store, paths, log } = await fixture(t);
+  const { mount, store, paths, log } = await historyFixture(t);
   await mount.mkdir("/d");
   await mount.mkdir("/d/sub");
   await mount.write("/d/sub/a", "1");
@@ -150,7 +128,7 @@ t.test("a directory that becomes scratch takes its memories out of history, and 
 });
 
 t.test("where a directory is decides for what is made in it later", async (t) => {
-  const { mount, paths } = await fixture(t);
+  const { mount, paths } = await historyFixture(t);
   await mount.mkdir("/x");
   await mount.mkdir("/x/y");
   await mount.write("/x/y/1", "1");
@@ -162,7 +140,7 @@ t.test("where a directory is decides for what is made in it later", async (t) =>
 });
 
 t.test("the policy's patterns count for what is made from then on", async (t) => {
-  const { mount, store, catalogue, paths } = await fixture(t);
+  const { mount, store, catalogue, paths } = await historyFixture(t);
   await mount.write("/old.o", "1");
   await mount.write("/old.tmp", "1");
   await catalogue.setPolicy(store.info.id, { scratch: ["*.o", "/build/"] }, OPERATOR);
@@ -177,7 +155,7 @@ t.test("the policy's patterns count for what is made from then on", async (t) =>
 });
 
 t.test("symbolic links and directories come into history with a rename, and leave it", async (t) => {
-  const { mount, store } = await fixture(t);
+  const { mount, store } = await historyFixture(t);
   const root = { slot: 0, number: 1 };
   await mount.mount.symlink(mount.caller, root, Buffer.from(".tmp-1"), Buffer.from("there"));
   await mount.rename("/.tmp-1", "/link");

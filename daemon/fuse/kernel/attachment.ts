@@ -1,11 +1,11 @@
 /** One mount of the kernel driver, from mount(2) until the kernel has let go. */
 
 import { close } from "node:fs";
-import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { MemfsError } from "../../../lib/errors.ts";
 import type { Filesystem } from "../../../lib/vfs/filesystem.ts";
 import type { Attachment, AttachOptions } from "../driver.ts";
+import { endedWithin } from "../within.ts";
 import type { ChannelShared } from "./channel.ts";
 import { Channel } from "./channel.ts";
 import type { PageInvalidations } from "./invalidator.ts";
@@ -76,7 +76,7 @@ export class KernelAttachment implements Attachment {
   async detach(options: { lazy: boolean }): Promise<void> {
     if (this.#channel.ended) return this.ended;
     await disconnect(this.#shared.calls, this.#connection.path, options);
-    if (options.lazy || (await this.#endedWithin(GRACE))) return;
+    if (options.lazy || (await endedWithin(this.ended, GRACE))) return;
     this.#shared.log.warn("an unmounted mount lives on", { mountpoint: this.mountpoint });
   }
 
@@ -87,20 +87,12 @@ export class KernelAttachment implements Attachment {
     } catch (error) {
       this.#shared.log.warn("a mount could not be unmounted", { cause: String(error) });
     }
-    await this.#endedWithin(GRACE);
+    await endedWithin(this.ended, GRACE);
     // A page invalidation may wait for a READ, so it has to end while requests are still answered.
     this.#invalidator.disconnect();
     await this.#shared.pages.drop(this.#channel);
     this.#channel.end();
     await this.ended;
-  }
-
-  async #endedWithin(milliseconds: number): Promise<boolean> {
-    const patience = new AbortController();
-    const timeout = delay(milliseconds, false, { signal: patience.signal }).catch(() => false);
-    const ended = await Promise.race([this.ended.then(() => true), timeout]);
-    patience.abort();
-    return ended;
   }
 
   /** The order matters: no new requests, no call on the descriptor under way, drafts committed, descriptor closed. */

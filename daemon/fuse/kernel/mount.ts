@@ -1,9 +1,10 @@
 /** Attaching a connection to a directory, and letting go of it. */
 
 import { closeSync, constants, openSync } from "node:fs";
-import { readFile, realpath, stat } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { MemfsError } from "../../../lib/errors.ts";
 import type { AttachOptions } from "../driver.ts";
+import { resolveMountpoint } from "../resolve-mountpoint.ts";
 import { MAX_TRANSFER } from "./abi.ts";
 import { Errno, errnoName } from "./errno.ts";
 import { mountAsUser, unmountAsUser } from "./fusermount.ts";
@@ -97,25 +98,6 @@ function isForbidden(error: unknown): boolean {
 
 function forbidden(what: string, advice: string, cause?: unknown): MemfsError {
   return new MemfsError("fuse_unavailable", `${what}; ${advice}`, { cause, detail: { forbidden: true } });
-}
-
-async function resolveMountpoint(mountpoint: string): Promise<string> {
-  let directory: boolean;
-  let path: string;
-  try {
-    path = await realpath(mountpoint);
-    directory = (await stat(path)).isDirectory();
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") {
-      throw new MemfsError("mountpoint_missing", `${mountpoint} does not exist; make the directory first`, { cause });
-    }
-    const { message } = cause as Error;
-    throw new MemfsError("mountpoint_unusable", `${mountpoint} cannot be reached: ${message}; mount elsewhere`, {
-      cause,
-    });
-  }
-  if (!directory) throw new MemfsError("mountpoint_unusable", `${mountpoint} is not a directory; mount on one`);
-  return path;
 }
 
 function openDevice(): number {

@@ -5,6 +5,7 @@ import { MemfsError } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
 import type { Filesystem, Invalidator } from "../../../lib/vfs/filesystem.ts";
 import type { Attachment, AttachOptions } from "../driver.ts";
+import { endedWithin } from "../within.ts";
 import { disconnect } from "../kernel/mount.ts";
 import { syscalls } from "../kernel/syscalls.ts";
 import type { Addon, MountedThreads } from "./addon.ts";
@@ -85,7 +86,7 @@ export class NativeAttachment implements Attachment {
     this.#session.finish();
     await disconnect(syscalls(), this.mountpoint, options);
     this.#connection?.expectEnd();
-    if (options.lazy || (await this.#endedWithin(GRACE))) return;
+    if (options.lazy || (await endedWithin(this.ended, GRACE))) return;
     this.#log.warn("an unmounted mount lives on", { mountpoint: this.mountpoint });
   }
 
@@ -96,7 +97,7 @@ export class NativeAttachment implements Attachment {
     } catch (error) {
       this.#log.warn("a mount could not be unmounted", { cause: String(error) });
     }
-    await this.#endedWithin(GRACE);
+    await endedWithin(this.ended, GRACE);
     await this.#finish();
   }
 
@@ -112,14 +113,6 @@ export class NativeAttachment implements Attachment {
     const late = delay(INIT_PATIENCE, "late", { ref: false });
     if ((await Promise.race([this.#serving, late])) === "late")
       throw new MemfsError("fuse_unavailable", "libfuse does not serve; use the kernel driver");
-  }
-
-  async #endedWithin(milliseconds: number): Promise<boolean> {
-    const patience = new AbortController();
-    const timeout = delay(milliseconds, false, { signal: patience.signal }).catch(() => false);
-    const ended = await Promise.race([this.ended.then(() => true), timeout]);
-    patience.abort();
-    return ended;
   }
 
   async #finish(): Promise<void> {

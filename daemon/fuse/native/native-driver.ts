@@ -1,9 +1,9 @@
 /** The driver over libfuse 2, through the optional package fuse-native. */
 
-import { realpath, stat } from "node:fs/promises";
 import { MemfsError } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
 import type { Attachment, AttachOptions, Driver } from "../driver.ts";
+import { resolveMountpoint } from "../resolve-mountpoint.ts";
 import { loadAddon } from "./addon.ts";
 import { NativeAttachment } from "./attachment.ts";
 
@@ -46,23 +46,4 @@ class NativeDriver implements Driver {
   #assertOpen(): void {
     if (this.#closing !== null) throw new MemfsError("closed", "the native driver is closed; start the daemon again");
   }
-}
-
-/** @throws MemfsError `mountpoint_missing`, `mountpoint_unusable` */
-async function resolveMountpoint(mountpoint: string): Promise<string> {
-  let directory: boolean;
-  let path: string;
-  try {
-    path = await realpath(mountpoint);
-    directory = (await stat(path)).isDirectory();
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT")
-      throw new MemfsError("mountpoint_missing", `${mountpoint} does not exist; make the directory first`, { cause });
-    const { message } = cause as Error;
-    throw new MemfsError("mountpoint_unusable", `${mountpoint} cannot be reached: ${message}; mount elsewhere`, {
-      cause,
-    });
-  }
-  if (!directory) throw new MemfsError("mountpoint_unusable", `${mountpoint} is not a directory; mount on one`);
-  return path;
 }
