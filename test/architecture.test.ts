@@ -15,7 +15,8 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   lib: [],
   "lib/index.ts": ["lib", "lib/kv", "lib/store", "lib/vfs"],
   "lib/kv": ["lib"],
-  "lib/store": ["lib", "lib/kv/kv.ts", "lib/kv/batch.ts", "lib/kv/layout.ts"],
+  "lib/text": ["lib"],
+  "lib/store": ["lib", "lib/text", "lib/kv/kv.ts", "lib/kv/batch.ts", "lib/kv/layout.ts"],
   "lib/vfs": ["lib", "lib/store"],
   daemon: ["lib", "lib/kv", "lib/store", "lib/vfs", "daemon/fuse", "daemon/http"],
   "daemon/fuse": ["lib", "lib/vfs"],
@@ -26,6 +27,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
 /** Packages, and the places that may import each. `lib` imports none but these. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   level: ["lib/kv"],
+  "node-diff3": ["lib/text"],
   koffi: ["daemon", "lib/store/openssl.ts"],
   "fuse-native": ["daemon/fuse/native"],
   fastify: ["daemon/http"],
