@@ -179,13 +179,27 @@ async function bench(): Promise<void> {
     return join(scratch, name);
   };
   const ours = available.includes(memfs);
-  const parallel = ours && !values["no-parallel"] ? await measureParallel(await own("parallel"), client) : null;
-  const scale = ours && !values["no-scale"] ? await measureScale(await own("scale"), client) : null;
+  const parallel =
+    ours && !values["no-parallel"] ? await attempt(async () => measureParallel(await own("parallel"), client)) : null;
+  const scale =
+    ours && !values["no-scale"] ? await attempt(async () => measureScale(await own("scale"), client)) : null;
 
   const about = described.map(({ system: { name, title }, text }) => ({ name, title, text }));
   const report: Report = { host, settings, systems: about, runs, jobs, jobRuns, verified, parallel, scale };
   if (values.json) console.log(JSON.stringify(report, null, 2));
   else printReport(report);
+}
+
+/** A part that fails leaves the others' results: null, and the bench fails at the end. */
+async function attempt<T>(part: () => Promise<T>): Promise<T | null> {
+  try {
+    return await part();
+  } catch (error) {
+    interrupted.throwIfAborted();
+    console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
+    return null;
+  }
 }
 
 /** Never through a mount that is still there: that would delete what is mounted. */

@@ -93,7 +93,7 @@ async function medians(client: Client, directory: string): Promise<Map<string, n
 export async function measureScale(scratch: string, client: Client): Promise<Scale> {
   const running = await startMemfs(scratch, "any");
   const { directory, cli } = running;
-  await cli("store", "policy", "bench", "max_memories=200000", "max_live_bytes=4GiB");
+  await cli("store", "policy", "bench", "max_memories=200000", "max_live_bytes=4G");
   await fill(directory, 0, FEW);
   const few = await medians(client, directory);
   await fill(directory, FEW, SOME);
