@@ -17,7 +17,7 @@ export async function locate(store: Store, text: string): Promise<Located | null
   if (!text.startsWith("/")) throw new MemfsError("invalid_argument", `the path ${text} does not start with /; add it`);
   for (const path of pathsOf(text)) {
     try {
-      return { path, memoryId: await store.memoryOnceAt(path) };
+      return { path, memoryId: await store.history.memoryOnceAt(path) };
     } catch (error) {
       if (!(error instanceof MemfsError) || error.code !== "not_found") throw error;
     }
@@ -38,7 +38,7 @@ export async function locateOrThrow(store: Store, text: string): Promise<Located
  */
 export async function findVersion(store: Store, memoryId: string, name: string): Promise<VersionInfo> {
   const spec = parseVersionSpec(name);
-  return "id" in spec ? store.version(spec.id) : store.resolveVersion(memoryId, spec);
+  return "id" in spec ? store.history.version(spec.id) : store.history.resolve(memoryId, spec);
 }
 
 /** A version as it is named: `memver_…`, a number from 1, a negative one counted back from the head, or a time. */

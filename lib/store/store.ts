@@ -7,6 +7,7 @@ import { checkStore } from "./check.ts";
 import { type ByteRange, getContent, getContentRange, holeEnd, openContent, storeChunks } from "./content.ts";
 import type { Chunk, StoredContent } from "./chunk.ts";
 import { EMPTY_HASH, type Hash, ZERO_HASH } from "./hash.ts";
+import { History } from "./history.ts";
 import type { JournalKind } from "./journal.ts";
 import { counterKey, rangeOf, readU48 } from "./keys.ts";
 import type { Listing } from "./listings.ts";
@@ -30,7 +31,6 @@ import type {
   Actor,
   AuditReport,
   ListMemories,
-  ListVersions,
   MemoryInfo,
   Page,
   Policy,
@@ -38,11 +38,9 @@ import type {
   RollbackResult,
   StoreInfo,
   StoreUsage,
-  VersionInfo,
   VersionSpec,
 } from "./types.ts";
-import { listVersions } from "./version-list.ts";
-import { memoriesAt, resolveVersion, versionById, versionInfo } from "./versions.ts";
+import { resolveVersion, versionInfo } from "./versions.ts";
 import { loadSubtree, subtreeLoaded } from "./walk.ts";
 
 /** Told of every committed change, whoever made it. Must not throw. */
@@ -75,6 +73,8 @@ export class Store {
   readonly #salts = createSaltSource();
   readonly #sync: () => Promise<void>;
   readonly #past: Past;
+  /** Its versions. */
+  readonly history: History;
   /** What is held back for a moment, and recording it. */
   readonly settling: Settling;
   /** Temporary files that other sessions have seen are no mere steps of a save. */
@@ -93,6 +93,11 @@ export class Store {
     this.#past = new Past(this.#state);
     this.settling = new Settling(this.#state, this.#salts, DAEMON);
     this.folding = new Folding(this.#state, this.settling);
+    this.history = new History({
+      state: this.#state,
+      settling: this.settling,
+      content: (hash) => this.content(hash),
+    });
     this.#describe = options.describe;
     this.#sync = options.sync;
   }
@@ -315,14 +320,6 @@ export class Store {
     return memoryInfo(memory);
   }
 
-  /** Id of the memory at the path, else of the last one that was. @throws MemfsError `not_found` */
-  async memoryOnceAt(path: Buffer): Promise<string> {
-    await this.settling.recordAllInTurns();
-    const [latest] = await memoriesAt(this.#state, fromBytes(path));
-    if (latest === undefined) throw new MemfsError("not_found", `no memory is or was at ${path.toString()}`);
-    return formatId("mem", latest);
-  }
-
   async listMemories(options: ListMemories): Promise<Page<MemoryInfo | PrefixInfo>> {
     await this.settling.recordAllInTurns();
     return listMemories(this.#state, options);
@@ -332,29 +329,6 @@ export class Store {
   readHead(id: string): Buffer {
     this.memory(id);
     return this.content(this.#state.memory(parseId("mem", id))?.hash ?? null);
-  }
-
-  /** @throws MemfsError `not_found` */
-  version(id: string): VersionInfo {
-    return versionInfo(versionById(this.#state, id));
-  }
-
-  /** @throws MemfsError `not_found` */
-  async resolveVersion(memoryId: string, spec: VersionSpec): Promise<VersionInfo> {
-    await this.settling.recordAllInTurns();
-    return versionInfo(await resolveVersion(this.#state, parseId("mem", memoryId), spec));
-  }
-
-  async listVersions(options: ListVersions): Promise<Page<VersionInfo>> {
-    await this.settling.recordAllInTurns();
-    return listVersions(this.#state, options);
-  }
-
-  /** @throws MemfsError `not_found` when the version has no content, `damaged` */
-  readVersion(id: string): Buffer {
-    const version = versionById(this.#state, id);
-    if (version.hash === null) throw new MemfsError("not_found", `${id} has no content (deleted or redacted)`);
-    return this.content(version.hash);
   }
 
   /** @throws MemfsError `not_found`, `exists`, `archived`, `no_space` */
@@ -373,7 +347,7 @@ export class Store {
     if (input.dryRun === true || !wouldChange(before, to)) return { ...target, version: null };
     this.settling.recordAll();
     const after = this.update(cause, (tx) => rollbackMemory(tx, uid, to));
-    return { ...target, version: this.version(formatId("memver", after.head)) };
+    return { ...target, version: this.history.version(formatId("memver", after.head)) };
   }
 
   /** What this store was. */

@@ -38,7 +38,7 @@ export function shownAttribute(store: Store, memory: MemoryRecord, name: string)
 }
 
 function headActor(store: Store, memory: MemoryRecord): Actor {
-  return store.version(formatId("memver", memory.head)).actor;
+  return store.history.version(formatId("memver", memory.head)).actor;
 }
 
 /** Empty for a version that no agent made. */

@@ -40,6 +40,6 @@ t.test("what grew can be read and grown on after everything cached is gone", asy
     t.same(await store.check(), []);
   }
   const { store } = await fixture.reopen();
-  const { items } = await store.listVersions({ path: Buffer.from("/log"), limit: 100 });
-  for (const version of items) t.equal(store.readVersion(version.id).length, version.size);
+  const { items } = await store.history.list({ path: Buffer.from("/log"), limit: 100 });
+  for (const version of items) t.equal(store.history.read(version.id).length, version.size);
 });

@@ -9,7 +9,7 @@ import { bytesOf, StoreFiles } from "../fixtures/store-files.ts";
 const cause = { actor: OPERATOR };
 
 async function history(store: Store, memoryId: string): Promise<VersionInfo[]> {
-  return [...(await store.listVersions({ memoryId, limit: 100 })).items];
+  return [...(await store.history.list({ memoryId, limit: 100 })).items];
 }
 
 /** A file with the contents as versions 1, 2, … */
@@ -143,8 +143,8 @@ t.test("a memory that came back is the last one at its path when it goes again",
   files.unlink("/f");
   await store.rollback({ memoryId: id, to: { n: 1 } }, cause);
   files.unlink("/f");
-  t.equal(await store.memoryOnceAt(bytesOf("/f")), id);
-  const listed = await store.listVersions({ path: bytesOf("/f"), limit: 100 });
+  t.equal(await store.history.memoryOnceAt(bytesOf("/f")), id);
+  const listed = await store.history.list({ path: bytesOf("/f"), limit: 100 });
   t.strictSame(
     listed.items.map(({ memoryId, n }) => [memoryId === id, n]),
     [

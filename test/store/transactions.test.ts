@@ -183,8 +183,8 @@ async function everything(store: Store): Promise<unknown> {
     nodes: [{ ...store.node(ROOT_NODE) }, ...nodes],
     lines: await lines(store),
     memories: (await store.listMemories({ limit: 100 })).items,
-    versions: (await store.listVersions({ limit: 100 })).items,
-    bySession: (await store.listVersions({ limit: 100, sessionId: "s-1" })).items,
+    versions: (await store.history.list({ limit: 100 })).items,
+    bySession: (await store.history.list({ limit: 100, sessionId: "s-1" })).items,
     head: (await store.verify()).head,
   };
 }
@@ -281,5 +281,5 @@ t.test("a file that was made in a transaction can be a step of saving another on
   });
   t.equal(store.memoryAt(bytesOf("/f")).id, id);
   t.equal(store.readHead(id).toString(), "two");
-  t.equal((await store.listVersions({ limit: 10 })).items.length, 2);
+  t.equal((await store.history.list({ limit: 10 })).items.length, 2);
 });

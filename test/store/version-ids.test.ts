@@ -32,7 +32,7 @@ t.test("a change that failed does not disturb the order, however late it was", a
     t.throws(fail, /no space/);
     if (round % 10 === 9) clock.pass(1);
   }
-  for (const id of all) t.equal(store.version(id).id, id);
+  for (const id of all) t.equal(store.history.version(id).id, id);
 });
 
 t.test("every version is found by its id, however often the store is opened in a millisecond", async (t) => {
@@ -43,13 +43,13 @@ t.test("every version is found by its id, however often the store is opened in a
     const files = new StoreFiles(store);
     files.mkdir(`/d${round}`);
     files.write(`/f${round % 3}`, `content ${round}`);
-    const [newest] = (await store.listVersions({ limit: 1 })).items;
+    const [newest] = (await store.history.list({ limit: 1 })).items;
     all.push(newest?.id ?? "");
     if (round % 4 === 0) store = (await fixture.reopen()).store;
   }
   t.equal(new Set(all).size, 40);
-  for (const id of all) t.equal(store.version(id).id, id);
+  for (const id of all) t.equal(store.history.version(id).id, id);
   const [known] = all;
   const unknown = `${(known ?? "").slice(0, -1)}${known?.endsWith("1") === true ? "2" : "1"}`;
-  t.throws(() => store.version(unknown), { code: "not_found" });
+  t.throws(() => store.history.version(unknown), { code: "not_found" });
 });

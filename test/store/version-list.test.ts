@@ -47,7 +47,7 @@ async function interleaved(t: Test): Promise<StoreFixture & { made: Made[] }> {
       fixture.clock.pass(1);
       const path = `/f${below(5)}`;
       const { id } = changed(files, store, { path, remove: below(6) === 0, content: `${made.length}` });
-      const { operation, createdAt } = store.version(id);
+      const { operation, createdAt } = store.history.version(id);
       made.push({ id, operation, actor, at: createdAt, path });
     }
   }
@@ -74,7 +74,7 @@ function changed(
 async function pages(store: Store, options: ListVersions): Promise<VersionInfo[]> {
   const items: VersionInfo[] = [];
   for (let cursor: string | null = ""; cursor !== null;) {
-    const page = await store.listVersions(cursor === "" ? options : { ...options, cursor });
+    const page = await store.history.list(cursor === "" ? options : { ...options, cursor });
     if (page.items.length > options.limit) throw new Error("a page is longer than asked for");
     if (items.length > 10_000) throw new Error("the list does not end");
     items.push(...page.items);
@@ -125,7 +125,7 @@ t.test("a list by path goes on with the memories that were there before, the las
     for (const limit of [1, 3, 100]) {
       t.strictSame(ids(await pages(store, { path: bytesOf(path), limit })), expected, `${path}, ${limit}`);
     }
-    const memoryId = await store.memoryOnceAt(bytesOf(path));
+    const memoryId = await store.history.memoryOnceAt(bytesOf(path));
     const own = await pages(store, { memoryId, limit: 2 });
     t.strictSame(
       own.map(({ n }) => n),
@@ -144,7 +144,7 @@ t.test("what is made while a list is read is not in its later pages, and pushes 
     const before = ids(await pages(store, { ...filter, limit: 100 }));
     const seen: string[] = [];
     for (let cursor: string | null = ""; cursor !== null;) {
-      const page = await store.listVersions(cursor === "" ? { ...filter, limit: 9 } : { ...filter, limit: 9, cursor });
+      const page = await store.history.list(cursor === "" ? { ...filter, limit: 9 } : { ...filter, limit: 9, cursor });
       seen.push(...ids(page.items));
       cursor = page.next;
       files.write("/f0", `${seen.length} of ${made.length}`);
@@ -176,8 +176,8 @@ t.test("the versions of a file that was a step of saving another are in no list"
   for (const filter of [{ path: bytesOf("/f.new") }, { memoryId: step.id }]) {
     t.strictSame(await pages(store, { ...filter, limit: 10 }), []);
   }
-  await t.rejects(store.memoryOnceAt(bytesOf("/f.new")), { code: "not_found" });
-  t.equal(store.version(step.headId).id, step.headId, "by its id it is still there: the journal speaks of it");
+  await t.rejects(store.history.memoryOnceAt(bytesOf("/f.new")), { code: "not_found" });
+  t.equal(store.history.version(step.headId).id, step.headId, "by its id it is still there: the journal speaks of it");
 });
 
 t.test("a cursor that is none is refused", async (t) => {
@@ -192,8 +192,8 @@ t.test("a cursor that is none is refused", async (t) => {
     Buffer.from("v".repeat(21)).toString("base64url"),
   ];
   for (const cursor of cursors) {
-    await t.rejects(store.listVersions({ limit: 1, cursor }), { code: "invalid_argument" });
-    await t.rejects(store.listVersions({ memoryId, limit: 1, cursor }), { code: "invalid_argument" });
+    await t.rejects(store.history.list({ limit: 1, cursor }), { code: "invalid_argument" });
+    await t.rejects(store.history.list({ memoryId, limit: 1, cursor }), { code: "invalid_argument" });
   }
-  await t.rejects(store.listVersions({ memoryId: "mem_nonsense", limit: 1 }), { code: "not_found" });
+  await t.rejects(store.history.list({ memoryId: "mem_nonsense", limit: 1 }), { code: "not_found" });
 });

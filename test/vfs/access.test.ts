@@ -126,7 +126,7 @@ t.test("a refusal is journalled once a second for the same operation and path", 
 });
 
 async function newest(fixture: MountedFixture, path: string): Promise<VersionInfo | undefined> {
-  return (await fixture.store.listVersions({ path: Buffer.from(path), limit: 1 })).items[0];
+  return (await fixture.store.history.list({ path: Buffer.from(path), limit: 1 })).items[0];
 }
 
 const USER = { uid: 1000, gid: 1000, pid: process.pid, uniqueHigh: 0, uniqueLow: 0 };

@@ -17,7 +17,7 @@ async function mounted(t: Test): Promise<Mounted> {
     ...fixture,
     mount,
     other: (session) => TestMount.open(live, fixture.store.info.id, { session, agent: "other" }),
-    log: async (path) => [...(await fixture.store.listVersions({ path: Buffer.from(path), limit: 100 })).items],
+    log: async (path) => [...(await fixture.store.history.list({ path: Buffer.from(path), limit: 100 })).items],
   };
 }
 

@@ -28,8 +28,8 @@ async function linkNode(
 
 /** Operations and paths of the memory that is or was at a path, the oldest first. */
 async function history({ store }: MountedFixture, path: string): Promise<string[]> {
-  const memoryId = await store.memoryOnceAt(Buffer.from(path));
-  const { items } = await store.listVersions({ memoryId, limit: 100 });
+  const memoryId = await store.history.memoryOnceAt(Buffer.from(path));
+  const { items } = await store.history.list({ memoryId, limit: 100 });
   return items.map(({ operation, path: at }) => `${operation} ${String(at)}`).reverse();
 }
 

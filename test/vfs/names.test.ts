@@ -11,7 +11,7 @@ import { SCOUT } from "../fixtures/store-files.ts";
 import { mountedFixture, type MountedFixture, O_WRONLY, TestMount } from "../fixtures/vfs.ts";
 
 async function history({ store }: MountedFixture, memoryId: string): Promise<unknown[]> {
-  const { items } = await store.listVersions({ memoryId, limit: 100 });
+  const { items } = await store.history.list({ memoryId, limit: 100 });
   return items.map(({ operation, path }: VersionInfo) => [operation, path?.toString()]);
 }
 

@@ -31,7 +31,7 @@ t.test("a file created by an open for reading has its version when that is close
   const { mount: fs, caller } = mount;
   const { entry, opened } = await fs.create(caller, ROOT, name("f"), O_RDONLY, 0o644);
   await fs.release(caller, entry.node, opened);
-  t.match((await store.listVersions({ path: name("/f"), limit: 5 })).items, [{ operation: "created", size: 0 }]);
+  t.match((await store.history.list({ path: name("/f"), limit: 5 })).items, [{ operation: "created", size: 0 }]);
 });
 
 t.test("what is no regular file has no size to set and is not opened", async (t) => {

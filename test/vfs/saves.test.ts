@@ -167,7 +167,7 @@ t.test("what is recorded late has the author and the time of when it happened", 
   const at = clock.now();
   await mount.unlink("/a");
   clock.pass(30);
-  const { items } = await store.listVersions({ path: Buffer.from("/a"), limit: 1 });
+  const { items } = await store.history.list({ path: Buffer.from("/a"), limit: 1 });
   t.match(items, [{ operation: "deleted", evidence: { pid: PYTHON }, actor: { sessionId: "s-1" } }]);
   t.ok((items[0]?.createdAt ?? 0) - at < 1000);
 });
@@ -181,7 +181,7 @@ t.test("mv is recorded as a move, also several in a row", async (t) => {
   await mount.append("/c", "2");
   t.equal(idOf("/c"), id);
   t.same(await log("/c"), ["modified", "modified", "modified", "created"]);
-  const { items } = await store.listVersions({ path: Buffer.from("/c"), limit: 9 });
+  const { items } = await store.history.list({ path: Buffer.from("/c"), limit: 9 });
   t.same(items.map(({ path }) => path?.toString()), ["/c", "/c", "/b", "/a"]); // prettier-ignore
 });
 
@@ -253,7 +253,7 @@ t.test("what the daemon leaves behind is settled at the next start", async (t) =
   await mount.open("/empty", O_WRONLY | O_EXCL);
   const { store } = await reopen();
   const log = async (path: string): Promise<(string | number | null)[][]> => {
-    const { items } = await store.listVersions({ path: Buffer.from(path), limit: 9 });
+    const { items } = await store.history.list({ path: Buffer.from(path), limit: 9 });
     return items.map(({ operation, size }) => [operation, size]);
   };
   t.same(await log("/gone"), [["deleted", null], ["created", 1]]); // prettier-ignore

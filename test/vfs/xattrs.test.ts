@@ -164,7 +164,7 @@ t.test("a note goes with the next version that the mount makes of the file, once
   const { mount, other, store } = await mountedFixture(t);
   await mount.write("/f", "one");
   const notes = async (path: string): Promise<(string | null)[]> =>
-    (await store.listVersions({ path: Buffer.from(path), limit: 100 })).items.map(({ note }) => note).reverse();
+    (await store.history.list({ path: Buffer.from(path), limit: 100 })).items.map(({ note }) => note).reverse();
   await t.rejects(get(mount, "/f", "user.memfs.note"), { code: "no_attribute" });
   await set(mount, "/f", "user.memfs.note", "why: größer");
   t.equal(await get(mount, "/f", "user.memfs.note"), "why: größer");

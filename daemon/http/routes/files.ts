@@ -21,7 +21,7 @@ export function fileRoutes(api: Api, { catalogue }: Services): void {
   api.get<FileRequest>("/v1/memory_stores/:store/files/*", { schema }, async ({ params, query }, reply) => {
     const store = await catalogue.open(catalogue.find(params.store).id);
     const version = await find(store, `/${params["*"]}`, query.version);
-    const bytes = store.readVersion(version.id);
+    const bytes = store.history.read(version.id);
     reply.headers({
       "content-type": "application/octet-stream",
       "x-content-type-options": "nosniff",
@@ -36,7 +36,7 @@ export function fileRoutes(api: Api, { catalogue }: Services): void {
 /** The version whose content is asked for. @throws MemfsError `not_found` */
 async function find(store: Store, path: string, name: string | undefined): Promise<VersionInfo> {
   const { path: bytes, memoryId } = await locateOrThrow(store, path);
-  if (name === undefined) return store.version(store.memoryAt(bytes).headId);
+  if (name === undefined) return store.history.version(store.memoryAt(bytes).headId);
   const version = await findVersion(store, memoryId, name);
   if (version.sha256 === null) {
     const how = version.redactedAt === null ? "a deletion" : "redacted";

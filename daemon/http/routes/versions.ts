@@ -40,14 +40,14 @@ export function versionRoutes(api: Api, { catalogue }: Services): void {
     if (query.version !== undefined) return oneVersion(store, query, query.version);
     const options = await listOptions(store, query);
     if (options === null) return { data: [], next_page: null };
-    const { items, next } = await store.listVersions(options);
+    const { items, next } = await store.history.list(options);
     return { data: items.map((version) => present(store, version, query.view ?? "basic")), next_page: next };
   });
 
   const one = { params: versionParams, querystring: Type.Object(viewQuery) };
   api.get("/v1/memory_stores/:store/memory_versions/:version", { schema: one }, async ({ params, query }) => {
     const store = await catalogue.open(catalogue.find(params.store).id);
-    return present(store, store.version(params.version), query.view ?? "full");
+    return present(store, store.history.version(params.version), query.view ?? "full");
   });
 }
 
@@ -79,6 +79,6 @@ async function listOptions(store: Store, query: VersionsQuery): Promise<ListVers
 }
 
 function present(store: Store, version: VersionInfo, view: "basic" | "full"): MemoryVersion {
-  const content = view === "full" && version.sha256 !== null ? store.readVersion(version.id) : null;
+  const content = view === "full" && version.sha256 !== null ? store.history.read(version.id) : null;
   return wireVersion(store.info.id, version, content);
 }

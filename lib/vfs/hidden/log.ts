@@ -29,7 +29,7 @@ export class LogText {
 
   async #write(): Promise<Text> {
     const changedAt = this.#store.past.newestAt;
-    const { items } = await this.#store.listVersions({ limit: LINES });
+    const { items } = await this.#store.history.list({ limit: LINES });
     return { text: items.map(line).join(""), changedAt };
   }
 }

@@ -1,0 +1,63 @@
+/** What an open store says of its versions. What is held back for a moment is recorded first. */
+
+import { MemfsError } from "../errors.ts";
+import { formatId, parseId } from "../id.ts";
+import type { Hash } from "./hash.ts";
+import { fromBytes } from "./names.ts";
+import type { Settling } from "./settling.ts";
+import type { StoreState } from "./state.ts";
+import type { ListVersions, Page, VersionInfo, VersionSpec } from "./types.ts";
+import { listVersions } from "./version-list.ts";
+import { memoriesAt, resolveVersion, versionById, versionInfo } from "./versions.ts";
+
+/** What history is read from. */
+export interface HistoryOptions {
+  readonly state: StoreState;
+  readonly settling: Settling;
+  /** @throws MemfsError `damaged` */
+  readonly content: (hash: Hash | null) => Buffer;
+}
+
+export class History {
+  readonly #state: StoreState;
+  readonly #settling: Settling;
+  readonly #content: HistoryOptions["content"];
+
+  constructor({ state, settling, content }: HistoryOptions) {
+    this.#state = state;
+    this.#settling = settling;
+    this.#content = content;
+  }
+
+  /** @throws MemfsError `not_found` */
+  version(id: string): VersionInfo {
+    return versionInfo(versionById(this.#state, id));
+  }
+
+  /** The version of a memory that a person names. @throws MemfsError `not_found` */
+  async resolve(memoryId: string, spec: VersionSpec): Promise<VersionInfo> {
+    await this.#settling.recordAllInTurns();
+    return versionInfo(await resolveVersion(this.#state, parseId("mem", memoryId), spec));
+  }
+
+  /** Newest first. @throws MemfsError `not_found`, `invalid_argument` */
+  async list(options: ListVersions): Promise<Page<VersionInfo>> {
+    await this.#settling.recordAllInTurns();
+    return listVersions(this.#state, options);
+  }
+
+  /** Content of a version. @throws MemfsError `not_found` when it has none, `damaged` */
+  read(id: string): Buffer {
+    const version = versionById(this.#state, id);
+    if (version.hash === null) throw new MemfsError("not_found", `${id} has no content (deleted or redacted)`);
+    return this.#content(version.hash);
+  }
+
+  /** Id of the memory at the path, else of the last one that was. @throws MemfsError `not_found` */
+  async memoryOnceAt(path: Buffer): Promise<string> {
+    await this.#settling.recordAllInTurns();
+    const [latest] = await memoriesAt(this.#state, fromBytes(path));
+    if (latest === undefined) throw new MemfsError("not_found", `no memory is or was at ${path.toString()}`);
+    return formatId("mem", latest);
+  }
+}
