@@ -4,17 +4,9 @@
  */
 
 import type { Uid } from "../id.ts";
+import { commitContent, continueIn } from "./commit.ts";
 import { EMPTY_HASH } from "./hash.ts";
-import {
-  adopt,
-  beginMemory,
-  checkMemorySize,
-  commitContent,
-  continueIn,
-  endMemory,
-  memoryName,
-  recordMove,
-} from "./memories.ts";
+import { adopt, beginMemory, checkMemorySize, endMemory, memoryName, recordMove } from "./memories.ts";
 import type { NodeName, NodeRecord } from "./node-record.ts";
 import type { Mutable } from "./record.ts";
 import type { Transaction } from "./transaction.ts";

@@ -9,10 +9,9 @@ import type { JournalKind } from "./journal.ts";
 import { pathKey, versionKey } from "./keys.ts";
 import type { MemoryRecord } from "./memory-record.ts";
 import type { NodeName, NodeRecord } from "./node-record.ts";
-import { isLater, type Mutable, type Timestamp } from "./record.ts";
+import { type Mutable, type Timestamp } from "./record.ts";
 import type { Transaction } from "./transaction.ts";
 import { pathOf } from "./tree.ts";
-import { HOLD_MICROS, type Unsettled } from "./unsettled.ts";
 
 /** New content of a file. */
 export interface ContentCommit {
@@ -41,83 +40,7 @@ interface NewVersion {
   readonly detail: Readonly<Record<string, unknown>> | undefined;
 }
 
-/**
- * Makes the bytes the present content of a file that has a name, as a version of its memory: the first one creates the
- * memory. Bytes equal to the head make no version. Returns the memory as it is then, or null for a scratch file.
- */
-export function commitContent(tx: Transaction, node: Mutable<NodeRecord>, commit: ContentCommit): MemoryRecord | null {
-  if (node.memory !== null) {
-    if (!tx.unsettled.none) recordMove(tx, node.memory);
-    return commitVersion(tx, node, commit);
-  }
-  const held = tx.unsettled.none ? undefined : tx.unsettled.ofNode(node.number);
-  if (held !== undefined) return commitHeld(tx, node, { held, commit });
-  return isLoose(tx, node) ? commitLoose(tx, node, commit) : commitVersion(tx, node, commit);
-}
-
-function commitVersion(tx: Transaction, node: Mutable<NodeRecord>, commit: ContentCommit): MemoryRecord {
-  const memory = node.memory === null ? newMemory(tx, node) : tx.editMemory(node.memory);
-  if (memory.hash !== commit.content.hash) appendContent(tx, node, memory, commit);
-  else setContent(tx, node, commit.content);
-  setTimes(tx, node, commit);
-  return memory;
-}
-
-function setTimes(tx: Transaction, node: Mutable<NodeRecord>, commit: ContentCommit): void {
-  node.mtime = commit.mtime ?? tx.now;
-  const ctime = commit.ctime ?? tx.now;
-  // A name or an attribute may have changed after the last write.
-  if (isLater(ctime, node.ctime)) node.ctime = ctime;
-}
-
-/** The first content of a file that a memory goes on in, or content of one that is to be a memory in a moment. */
-function commitHeld(
-  tx: Transaction,
-  node: Mutable<NodeRecord>,
-  { held, commit }: { held: Unsettled; commit: ContentCommit },
-): MemoryRecord | null {
-  if (held.memory === null && tx.at - held.at < HOLD_MICROS) return commitLoose(tx, node, commit);
-  tx.unsettled.drop(held);
-  return held.memory === null ? commitVersion(tx, node, commit) : continueIn(tx, node, { memory: held.memory, commit });
-}
-
-/** A memory that was parked goes on in another file, with the bytes given. */
-export function continueIn(
-  tx: Transaction,
-  node: Mutable<NodeRecord>,
-  { memory: uid, commit }: { memory: Uid; commit: ContentCommit },
-): MemoryRecord {
-  const memory = tx.editMemory(uid);
-  const path = pathOf(tx, memoryName(tx, node));
-  const moved = path !== memory.path;
-  memory.path = path;
-  memory.node = node.number;
-  node.memory = uid;
-  tx.counters.memories += 1;
-  commitVersion(tx, node, commit);
-  tx.putPastEntries(node);
-  if (moved) tx.mark(pathKey(tx.state.tagOfName(path), tx.counters.seq, uid));
-  return memory;
-}
-
-/** A file without a memory: one that was scratch at its first commit, or is about to be. */
-function isLoose(tx: Transaction, node: NodeRecord): boolean {
-  return node.content !== null || tx.isScratch(memoryName(tx, node));
-}
-
-/** Content without history. */
-function commitLoose(tx: Transaction, node: Mutable<NodeRecord>, commit: ContentCommit): null {
-  const { content } = commit;
-  if (node.content !== content.hash) {
-    // Counted like history: until it is collected it takes as much room.
-    if ("chunks" in content) storeContent(tx, content);
-    setContent(tx, node, content);
-  }
-  setTimes(tx, node, commit);
-  return null;
-}
-
-function setContent(
+export function setContent(
   tx: Transaction,
   node: Mutable<NodeRecord>,
   { hash, size }: { readonly hash: Hash; readonly size: number },
@@ -155,7 +78,7 @@ export function checkMemorySize(tx: Transaction, { size }: NodeRecord): void {
     throw new MemfsError("file_too_big", `a memory has at most ${maxMemoryBytes} bytes here, unlike a scratch file`);
 }
 
-function appendContent(
+export function appendContent(
   tx: Transaction,
   node: Mutable<NodeRecord>,
   memory: Mutable<MemoryRecord>,
@@ -182,7 +105,7 @@ function appendContent(
 }
 
 /** It is remembered also if the transaction fails: a digest stands for its bytes whether they are stored or not. */
-function storeContent(tx: Transaction, content: FinishedContent): void {
+export function storeContent(tx: Transaction, content: FinishedContent): void {
   const { hash, chunks, manifest } = content;
   tx.counters.historyBytes += putContent(tx, content);
   const bytes = chunks[0]?.bytes;
@@ -194,7 +117,7 @@ function parentsOf(memory: MemoryRecord, base: Uid | null): readonly Uid[] {
   return memory.headN === 0 ? [] : [memory.head];
 }
 
-function newMemory(tx: Transaction, node: NodeRecord): Mutable<MemoryRecord> {
+export function newMemory(tx: Transaction, node: NodeRecord): Mutable<MemoryRecord> {
   const { actor } = tx.cause;
   return tx.addMemory({
     memory: tx.state.ids.uid(),

@@ -3,16 +3,9 @@
 import { MemfsError } from "../errors.ts";
 import type { Uid } from "../id.ts";
 import { EMPTY_HASH } from "./hash.ts";
+import { continueIn } from "./commit.ts";
 import { recordEntry } from "./entries.ts";
-import {
-  checkMemorySize,
-  type ContentCommit,
-  continueIn,
-  endMemory,
-  foldMemory,
-  memoryName,
-  moveMemory,
-} from "./memories.ts";
+import { checkMemorySize, type ContentCommit, endMemory, foldMemory, memoryName, moveMemory } from "./memories.ts";
 import { commitEmpty, dropHeld, enterHistory, parkGone, parkMoved, settleFile, settleName, takeUp } from "./lineage.ts";
 import { isDirectory, isFile } from "./mode.ts";
 import type { NodeName, NodeRecord } from "./node-record.ts";

@@ -5,7 +5,7 @@ import { formatId, type Uid } from "../id.ts";
 import { create } from "./entries.ts";
 import { EMPTY_HASH } from "./hash.ts";
 import { pathKey } from "./keys.ts";
-import { commitContent } from "./memories.ts";
+import { commitContent } from "./commit.ts";
 import { S_IFDIR } from "./mode.ts";
 import type { MemoryRecord } from "./memory-record.ts";
 import type { NodeRecord } from "./node-record.ts";

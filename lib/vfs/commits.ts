@@ -1,7 +1,7 @@
 /** Turns drafts into versions. */
 
 import type { NodeRecord } from "../store/node-record.ts";
-import { commitContent } from "../store/memories.ts";
+import { commitContent } from "../store/commit.ts";
 import { Draft, type Head } from "./draft.ts";
 import type { Caller } from "./filesystem.ts";
 import type { FileHandle } from "./handle.ts";

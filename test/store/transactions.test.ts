@@ -3,7 +3,7 @@ import t from "tap";
 import { MemfsError } from "../../lib/errors.ts";
 import { create, setAttributes } from "../../lib/store/entries.ts";
 import { finishedContent } from "../../lib/store/content-writer.ts";
-import { commitContent } from "../../lib/store/memories.ts";
+import { commitContent } from "../../lib/store/commit.ts";
 import { S_IFDIR, S_IFREG } from "../../lib/store/mode.ts";
 import { rename } from "../../lib/store/rename.ts";
 import type { Store } from "../../lib/store/store.ts";

@@ -2,7 +2,7 @@
 import t, { type Test } from "tap";
 import { finishedContent } from "../../lib/store/content-writer.ts";
 import { create } from "../../lib/store/entries.ts";
-import { commitContent } from "../../lib/store/memories.ts";
+import { commitContent } from "../../lib/store/commit.ts";
 import { S_IFREG } from "../../lib/store/mode.ts";
 import type { VersionInfo } from "../../lib/store/types.ts";
 import type { NodeRef } from "../../lib/vfs/filesystem.ts";
