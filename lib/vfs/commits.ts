@@ -23,6 +23,7 @@ export function draftOf(view: View, node: NodeRecord): Draft {
   // What the writer knew: the version this mount was last shown, which may be older than the head.
   const version = view.seen.get(node.number)?.version ?? view.headOf(node);
   const draft = new Draft(view.live, node, { version, hash: node.content, size: node.size });
+  draft.due = view.live.idle.began();
   view.drafts.set(node.number, draft);
   return draft;
 }
@@ -96,7 +97,7 @@ function afterCommit(
   }
 }
 
-/** Commits what waits for its RELEASE; a failure is logged and leaves the draft. */
+/** Commits what waits for its RELEASE, or stayed open for long; a failure is logged and leaves the draft. */
 export function settleDraft(view: View, number: number): Promise<void> | undefined {
   try {
     return commitDraft(view, number, { caller: NOBODY })?.catch((error: unknown) => logFailure(view, number, error));

@@ -73,6 +73,8 @@ export class Draft {
   moved = false;
   mtime: Timestamp;
   ctime: Timestamp;
+  /** When (ms, monotonic) it is committed though nobody asks. */
+  due = Infinity;
 
   constructor(source: DraftSource, node: NodeRecord, base: { version: Uid | null; hash: Hash | null; size: number }) {
     this.node = node.number;

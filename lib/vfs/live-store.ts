@@ -13,6 +13,7 @@ import type { StoreChange } from "../store/transaction.ts";
 import { AccessTimes } from "./access-times.ts";
 import type { BlockPool } from "./block-pool.ts";
 import type { DraftSource } from "./draft.ts";
+import { type DraftHolder, IdleCommits } from "./idle-commits.ts";
 import { LockTable } from "./lock-table.ts";
 import type { Processes } from "./processes.ts";
 
@@ -28,11 +29,9 @@ const SETTLE_MS = 250;
 const SETTLE_RETRY_MS = 1000;
 
 /** What a live store asks of a view. */
-export interface LiveView {
+export interface LiveView extends DraftHolder {
   /** Tells the kernel about a change it did not make itself. */
   invalidate(change: StoreChange): void;
-  /** Commits a draft of {@link waiting}; later if it takes long. Neither throws nor rejects. */
-  settle(node: number): Promise<void> | undefined;
   /** Drafts that others may look at: they may only be waiting for their RELEASE, or their lock was given up. */
   readonly waiting: ReadonlySet<number>;
   /** True while the kernel or a handle refers to the node. */
@@ -57,6 +56,7 @@ export class LiveStore implements DraftSource {
   readonly processes: Processes;
   readonly locks = new LockTable();
   readonly accessTimes: AccessTimes;
+  readonly idle: IdleCommits;
   readonly blocks: BlockPool;
   readonly sink: ChunkSink;
   readonly #views = new Set<LiveView>();
@@ -72,6 +72,7 @@ export class LiveStore implements DraftSource {
     this.clock = options.clock;
     this.log = options.log;
     this.processes = options.processes;
+    this.idle = new IdleCommits(options.clock, this.#views);
     this.accessTimes = new AccessTimes(options.store, options.log);
     this.blocks = options.blocks;
     this.sink = { store: (chunks) => this.store.storeChunks(chunks) };
