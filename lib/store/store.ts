@@ -1,7 +1,7 @@
 /** An open store: one key range, one journal, one tree. Everything that changes it goes through {@link Store.update}. */
 
 import { MemfsError } from "../errors.ts";
-import { formatId, parseId, type Uid } from "../id.ts";
+import { parseId, type Uid } from "../id.ts";
 import { verifyJournal } from "./audit.ts";
 import { checkStore } from "./check.ts";
 import { type ByteRange, getContent, getContentRange, holeEnd, openContent, storeChunks } from "./content.ts";
@@ -13,14 +13,14 @@ import { counterKey, rangeOf, readU48 } from "./keys.ts";
 import type { Listing } from "./listings.ts";
 import { listMemories, memoryInfo } from "./memory-list.ts";
 import { isDirectory, S_IFDIR } from "./mode.ts";
-import { fromBytes, toBytes } from "./names.ts";
+import { fromBytes } from "./names.ts";
 import { DEFAULT_POLICY } from "./policy.ts";
 import { type Counters, decodeCounters } from "./counters.ts";
 import type { EntryRecord } from "./entry-record.ts";
 import type { MemoryRecord } from "./memory-record.ts";
 import type { NodeName, NodeRecord } from "./node-record.ts";
 import { Past } from "./past.ts";
-import { rollbackMemory, wouldChange } from "./rollback.ts";
+import { Reversal } from "./reversal.ts";
 import { createSaltSource } from "./salt.ts";
 import { Folding } from "./folding.ts";
 import { Settling } from "./settling.ts";
@@ -35,12 +35,9 @@ import type {
   Page,
   Policy,
   PrefixInfo,
-  RollbackResult,
   StoreInfo,
   StoreUsage,
-  VersionSpec,
 } from "./types.ts";
-import { resolveVersion, versionInfo } from "./versions.ts";
 import { loadSubtree, subtreeLoaded } from "./walk.ts";
 
 /** Told of every committed change, whoever made it. Must not throw. */
@@ -75,6 +72,8 @@ export class Store {
   readonly #past: Past;
   /** Its versions. */
   readonly history: History;
+  /** Bringing back what was. */
+  readonly reversal: Reversal;
   /** What is held back for a moment, and recording it. */
   readonly settling: Settling;
   /** Temporary files that other sessions have seen are no mere steps of a save. */
@@ -97,6 +96,12 @@ export class Store {
       state: this.#state,
       settling: this.settling,
       content: (hash) => this.content(hash),
+    });
+    this.reversal = new Reversal({
+      state: this.#state,
+      settling: this.settling,
+      describe: options.describe,
+      update: (cause, change) => this.update(cause, change),
     });
     this.#describe = options.describe;
     this.#sync = options.sync;
@@ -329,25 +334,6 @@ export class Store {
   readHead(id: string): Buffer {
     this.memory(id);
     return this.content(this.#state.memory(parseId("mem", id))?.hash ?? null);
-  }
-
-  /** @throws MemfsError `not_found`, `exists`, `archived`, `no_space` */
-  async rollback(
-    input: { memoryId: string; to: VersionSpec; dryRun?: boolean },
-    cause: Cause,
-  ): Promise<RollbackResult> {
-    await this.settling.recordAllInTurns();
-    const uid = parseId("mem", input.memoryId);
-    const to = await resolveVersion(this.#state, uid, input.to);
-    const before = this.#state.memory(uid);
-    if (before === undefined) throw new MemfsError("not_found", `no memory ${input.memoryId} in this store`);
-    const target = { memoryId: input.memoryId, path: toBytes(before.path), to: versionInfo(to) };
-    if (this.info.archivedAt !== null)
-      throw new MemfsError("archived", "the store is archived; it can be read and deleted, not changed");
-    if (input.dryRun === true || !wouldChange(before, to)) return { ...target, version: null };
-    this.settling.recordAll();
-    const after = this.update(cause, (tx) => rollbackMemory(tx, uid, to));
-    return { ...target, version: this.history.version(formatId("memver", after.head)) };
   }
 
   /** What this store was. */

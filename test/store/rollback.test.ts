@@ -23,7 +23,7 @@ t.test("the content comes back as a new version, and what was there before stays
   const files = new StoreFiles(store);
   const { id, headId } = written(files, store, ["one", "two"]);
   const before = await history(store, id);
-  const { version, to, memoryId, path } = await store.rollback({ memoryId: id, to: { n: 1 } }, cause);
+  const { version, to, memoryId, path } = await store.reversal.rollback({ memoryId: id, to: { n: 1 } }, cause);
   t.match(version, { n: 3, operation: "modified", size: 3, sizeBefore: 3, actor: OPERATOR, parents: [headId] });
   t.equal(version?.note, "rollback to version 1");
   t.match({ memoryId, path: path.toString(), to }, { memoryId: id, path: "/f", to: { n: 1 } });
@@ -40,8 +40,8 @@ t.test("a version is named by its id, its number, a number back from the head, o
   written(files, store, ["three"]);
   const [third, second, first] = await history(store, id);
   const dryRun = true;
-  const ask = async (to: Parameters<Store["rollback"]>[0]["to"]): Promise<string> =>
-    (await store.rollback({ memoryId: id, to, dryRun }, cause)).to.id;
+  const ask = async (to: Parameters<Store["reversal"]["rollback"]>[0]["to"]): Promise<string> =>
+    (await store.reversal.rollback({ memoryId: id, to, dryRun }, cause)).to.id;
   t.equal(await ask({ id: first?.id ?? "" }), first?.id);
   t.equal(await ask({ n: 2 }), second?.id);
   t.equal(await ask({ n: -2 }), first?.id);
@@ -65,8 +65,8 @@ t.test("back to what is there makes no version, and a dry run changes nothing", 
   const files = new StoreFiles(store);
   const { id } = written(files, store, ["one", "two", "one"]);
   const before = store.usage();
-  for (const n of [1, 3]) t.equal((await store.rollback({ memoryId: id, to: { n } }, cause)).version, null);
-  const dry = await store.rollback({ memoryId: id, to: { n: 2 }, dryRun: true }, cause);
+  for (const n of [1, 3]) t.equal((await store.reversal.rollback({ memoryId: id, to: { n } }, cause)).version, null);
+  const dry = await store.reversal.rollback({ memoryId: id, to: { n: 2 }, dryRun: true }, cause);
   t.match(dry, { version: null, to: { n: 2 } });
   t.strictSame(store.usage(), before);
   t.equal(files.read("/f").toString(), "one");
@@ -85,16 +85,16 @@ t.test("a deleted memory returns under its id at its last path, with the directo
   files.rmdir("/d/e");
   files.rmdir("/d");
   t.throws(() => store.memory(id), { code: "not_found" });
-  await t.rejects(store.rollback({ memoryId: id, to: { n: -0 } }, cause), { code: "not_found" });
-  await t.rejects(store.rollback({ memoryId: id, to: { n: 4 } }, cause), {
+  await t.rejects(store.reversal.rollback({ memoryId: id, to: { n: -0 } }, cause), { code: "not_found" });
+  await t.rejects(store.reversal.rollback({ memoryId: id, to: { n: 4 } }, cause), {
     code: "not_found",
     message: /no content .*deletion/,
   });
-  const dry = await store.rollback({ memoryId: id, to: { n: 1 }, dryRun: true }, cause);
+  const dry = await store.reversal.rollback({ memoryId: id, to: { n: 1 }, dryRun: true }, cause);
   t.equal(dry.version, null);
   t.equal(files.entry("/d"), null, "a dry run makes nothing");
 
-  const { version } = await store.rollback({ memoryId: id, to: { n: 1 } }, cause);
+  const { version } = await store.reversal.rollback({ memoryId: id, to: { n: 1 } }, cause);
   t.match(version, { n: 5, operation: "modified", path: Buffer.from("/d/e/g"), size: 3, sizeBefore: null });
   t.equal(store.memoryAt(bytesOf("/d/e/g")).id, id);
   t.equal(files.read("/d/e/g").toString(), "one");
@@ -107,7 +107,7 @@ t.test("a memory of no bytes returns, too", async (t) => {
   files.write("/f", "");
   const { id } = store.memoryAt(bytesOf("/f"));
   files.unlink("/f");
-  t.match((await store.rollback({ memoryId: id, to: { n: 1 } }, cause)).version, { n: 3, size: 0 });
+  t.match((await store.reversal.rollback({ memoryId: id, to: { n: 1 } }, cause)).version, { n: 3, size: 0 });
   t.equal(files.read("/f").length, 0);
 });
 
@@ -122,15 +122,15 @@ t.test("a path that is taken is refused, and nothing is half done", async (t) =>
   files.write("/d/e/f", "somebody else's");
   const usage = store.usage();
   const back = { memoryId: id, to: { n: 1 } };
-  await t.rejects(store.rollback(back, cause), { code: "exists", message: /\/d\/e\/f is taken/ });
+  await t.rejects(store.reversal.rollback(back, cause), { code: "exists", message: /\/d\/e\/f is taken/ });
   files.unlink("/d/e/f");
   files.rmdir("/d/e");
   files.write("/d/e", "a file where the directory was");
-  await t.rejects(store.rollback(back, cause), { code: "exists", message: /e is in the way/ });
+  await t.rejects(store.reversal.rollback(back, cause), { code: "exists", message: /e is in the way/ });
   t.equal(store.usage().memories, usage.memories);
   files.unlink("/d/e");
   files.rmdir("/d");
-  t.equal((await store.rollback(back, cause)).version?.n, 3, "and works once the path is free");
+  t.equal((await store.reversal.rollback(back, cause)).version?.n, 3, "and works once the path is free");
 });
 
 t.test("a memory that came back is the last one at its path when it goes again", async (t) => {
@@ -141,7 +141,7 @@ t.test("a memory that came back is the last one at its path when it goes again",
   files.unlink("/f");
   files.write("/f", "second");
   files.unlink("/f");
-  await store.rollback({ memoryId: id, to: { n: 1 } }, cause);
+  await store.reversal.rollback({ memoryId: id, to: { n: 1 } }, cause);
   files.unlink("/f");
   t.equal(await store.history.memoryOnceAt(bytesOf("/f")), id);
   const listed = await store.history.list({ path: bytesOf("/f"), limit: 100 });
@@ -163,6 +163,6 @@ t.test("nothing of an archived store is rolled back", async (t) => {
   const files = new StoreFiles(store);
   const { id } = written(files, store, ["one", "two"]);
   await catalogue.archive(store.info.id, OPERATOR);
-  await t.rejects(store.rollback({ memoryId: id, to: { n: 1 } }, cause), { code: "archived" });
+  await t.rejects(store.reversal.rollback({ memoryId: id, to: { n: 1 } }, cause), { code: "archived" });
   t.equal(files.read("/f").toString(), "two");
 });

@@ -219,7 +219,7 @@ t.test(
         store.update({ actor: SCOUT }, (tx) => setAttributes(tx, files.node("/renamed"), { permissions: 0o600 })),
       unlink: () => files.unlink("/new"),
       rmdir: () => files.rmdir("/e"),
-      rollback: () => store.rollback({ memoryId: id, to: { n: 1 } }, { actor: SCOUT }),
+      rollback: () => store.reversal.rollback({ memoryId: id, to: { n: 1 } }, { actor: SCOUT }),
       record: () => store.record("mount.attached", {}, { actor: SCOUT }),
     };
     for (const [name, change] of Object.entries(changes)) {

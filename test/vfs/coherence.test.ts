@@ -73,7 +73,7 @@ t.test("a rollback is told to every mount", async (t) => {
   const { number } = await second.node("/f");
   mount.invalidator.calls.length = 0;
   const { id } = store.memoryAt(Buffer.from("/f"));
-  t.strictSame(await told(second, () => store.rollback({ memoryId: id, to: { n: 1 } }, { actor: OPERATOR })), [
+  t.strictSame(await told(second, () => store.reversal.rollback({ memoryId: id, to: { n: 1 } }, { actor: OPERATOR })), [
     `content ${number}`,
   ]);
   t.strictSame(mount.invalidator.calls, [`content ${number}`]);

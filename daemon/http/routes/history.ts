@@ -30,7 +30,10 @@ export function historyRoutes(api: Api, { catalogue }: Services): void {
     const store = await catalogue.open(catalogue.find(request.params.store).id);
     const memoryId = memory_id ?? (await locateOrThrow(store, path ?? "")).memoryId;
     const cause = { actor: actorOf(request), evidence: await evidenceOf(request) };
-    const result = await store.rollback({ memoryId, to: parseVersionSpec(String(to)), dryRun: dry_run }, cause);
+    const result = await store.reversal.rollback(
+      { memoryId, to: parseVersionSpec(String(to)), dryRun: dry_run },
+      cause,
+    );
     const { id } = store.info;
     const where = wirePath(result.path);
     return {
