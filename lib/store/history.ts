@@ -2,13 +2,22 @@
 
 import { MemfsError } from "../errors.ts";
 import { formatId, parseId } from "../id.ts";
+import { blame } from "./blame.ts";
 import type { Hash } from "./hash.ts";
 import { fromBytes } from "./names.ts";
 import type { Settling } from "./settling.ts";
 import type { StoreState } from "./state.ts";
 import type { ListVersions, Page, VersionInfo, VersionSpec } from "./types.ts";
 import { listVersions } from "./version-list.ts";
+import type { VersionRecord } from "./version-record.ts";
 import { memoriesAt, resolveVersion, versionById, versionInfo } from "./versions.ts";
+
+/** A line and the version that it came with. */
+export interface BlamedInfo {
+  /** Its bytes, without the line feed. */
+  readonly text: Buffer;
+  readonly version: VersionInfo;
+}
 
 /** What history is read from. */
 export interface HistoryOptions {
@@ -51,6 +60,22 @@ export class History {
     const version = versionById(this.#state, id);
     if (version.hash === null) throw new MemfsError("not_found", `${id} has no content (deleted or redacted)`);
     return this.#content(version.hash);
+  }
+
+  /**
+   * The lines of a version, each with the version that brought it in.
+   * @throws MemfsError `not_found` when there is no such version or it has no content, `invalid_data` when it is binary,
+   * `too_large`, `damaged`
+   */
+  async blame(id: string): Promise<BlamedInfo[]> {
+    await this.#settling.recordAllInTurns();
+    const infos = new Map<VersionRecord, VersionInfo>();
+    const lines = await blame(this.#state, versionById(this.#state, id));
+    return lines.map(({ text, version }) => {
+      const info = infos.get(version) ?? versionInfo(version);
+      infos.set(version, info);
+      return { text: Buffer.from(text, "latin1"), version: info };
+    });
   }
 
   /** Id of the memory at the path, else of the last one that was. @throws MemfsError `not_found` */
