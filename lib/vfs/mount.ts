@@ -267,7 +267,7 @@ export class Mount implements Filesystem {
   }
 
   releasedir(_caller: Caller, node: NodeRef, handle: HandleRef): Answer<void> {
-    if (node.number >= FIRST_VOLATILE_NODE) this.#of(node).hidden.release(node.number, handle);
+    if (node.number >= FIRST_VOLATILE_NODE) this.#of(node).hidden.releasedir(node.number, handle);
     else if (!this.#isDirectory(node)) this.#of(node).directories.close(handle);
   }
 

@@ -64,6 +64,19 @@ t.test("a handle serves its own file only, and writes only if it was opened for 
   t.strictSame([await mount.read("/f"), await mount.read("/g")], ["f", "g"]);
 });
 
+t.test("in the hidden directory too a handle of a file is none of a directory, and stays open", async (t) => {
+  const { mount } = await mountedFixture(t);
+  const { mount: fs, caller } = mount;
+  const directory = await mount.node("/.memfs");
+  const listing = await fs.opendir(caller, directory);
+  await t.rejects(async () => fs.release(caller, directory, listing), BAD_HANDLE);
+  await fs.releasedir(caller, directory, listing);
+  const status = await mount.open("/.memfs/status", O_RDONLY);
+  await t.rejects(async () => fs.releasedir(caller, status.node, status.opened), BAD_HANDLE);
+  t.match((await mount.bytes(status, 0, 4096)).toString(), /"store"/);
+  await mount.release(status);
+});
+
 t.test("a truncation through a handle that cannot write is committed at once", async (t) => {
   const { mount, store } = await mountedFixture(t);
   await mount.write("/f", "content");

@@ -124,10 +124,20 @@ export class Hidden {
     return bytes.read(offset, length);
   }
 
-  /** Files and directories. */
   release(number: number, handle: HandleRef): void {
-    const { known } = this.#handle(number, handle);
-    this.#open.delete(handle.fhLow);
+    const { known, bytes } = this.#handle(number, handle);
+    if (bytes === null) throw new MemfsError("bad_handle", "the handle is of a directory");
+    this.#closed(known, handle);
+  }
+
+  releasedir(number: number, handle: HandleRef): void {
+    const { known, bytes } = this.#handle(number, handle);
+    if (bytes !== null) throw new MemfsError("bad_handle", "the handle is of a file");
+    this.#closed(known, handle);
+  }
+
+  #closed(known: KnownNode, { fhLow }: HandleRef): void {
+    this.#open.delete(fhLow);
     this.#nodes.closed(known);
   }
 
