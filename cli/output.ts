@@ -1,6 +1,6 @@
 /** Writing for people and for machines. */
 
-import type { MemoryVersion } from "../lib/api.ts";
+import type { LineText, MemoryVersion } from "../lib/api.ts";
 
 /** Writes to stdout as it is. */
 export function write(data: string | Uint8Array): void {
@@ -78,7 +78,7 @@ export function paint(colour: keyof typeof CODES, text: string): string {
 }
 
 /** Who made a version: agent and session, or whoever it was. */
-export function author({ agent, created_by: by }: MemoryVersion): string {
+export function author({ agent, created_by: by }: Pick<MemoryVersion, "agent" | "created_by">): string {
   switch (by.type) {
     case "session_actor":
       return printable(`${agent ?? ""}/${by.session_id}`);
@@ -87,4 +87,9 @@ export function author({ agent, created_by: by }: MemoryVersion): string {
     case "user_actor":
       return printable(by.user_id);
   }
+}
+
+/** Bytes of a line, without its line feed. */
+export function bytesOf({ text, text_base64: encoded }: LineText): Buffer {
+  return text === null ? Buffer.from(encoded ?? "", "base64") : Buffer.from(text);
 }

@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ register: Register }>>> 
   ls: () => import("./commands/ls.ts"),
   cat: () => import("./commands/cat.ts"),
   log: () => import("./commands/log.ts"),
+  blame: () => import("./commands/blame.ts"),
   show: () => import("./commands/show.ts"),
   rollback: () => import("./commands/rollback.ts"),
   audit: () => import("./commands/audit.ts"),
@@ -65,7 +66,7 @@ function commandOf(args: readonly string[]): string | null {
 
 const TARGETS = `
 A TARGET is STORE, STORE:/path, STORE:/path@VERSION, or a path inside a mount.
-A VERSION is memver_…, a number from 1, -1 for the one before the head, or a time.
+A VERSION is memver_…, a number from 1, -1 for the one before the head, #SEQ, or a time.
 
 Example:
   $ memfs store create notes && mkdir notes && memfs mount notes ./notes`;

@@ -39,6 +39,13 @@ export async function resolveTarget(client: Client, text: string, versioned: Ver
   return { ...(await storeOrFile(client, rest)), version };
 }
 
+/** As {@link resolveTarget}, for a command that works on one memory. @throws MemfsError `invalid_argument` for a store */
+export async function resolveMemory(client: Client, text: string): Promise<Target> {
+  const target = await resolveTarget(client, text, "versioned");
+  if (target.path !== "/") return target;
+  throw new MemfsError("invalid_argument", `${text} is a store; name a memory, as in STORE:/path`);
+}
+
 /** A bare word is a store; failing that, a file of the working directory, if that is in a mount. */
 async function storeOrFile(client: Client, word: string): Promise<{ store: string; path: string }> {
   try {
@@ -56,7 +63,7 @@ async function storeOrFile(client: Client, word: string): Promise<{ store: strin
 /** A version as the API takes it, or null when the text names none. Times become RFC 3339 in UTC. */
 export function parseVersion(text: string, now = Date.now() * 1000): string | null {
   if (/^memver_\w+$/.test(text)) return text;
-  if (/^-?[1-9]\d{0,14}$/.test(text)) return text;
+  if (/^(-|#)?[1-9]\d{0,14}$/.test(text)) return text;
   const at = parseTime(text, true) ?? parseRelative(text, now);
   return at === null ? null : formatTime(at);
 }
@@ -65,7 +72,7 @@ export function parseVersion(text: string, now = Date.now() * 1000): string | nu
 export function requireVersion(text: string): string {
   const version = parseVersion(text);
   if (version !== null) return version;
-  const forms = 'memver_…, a number from 1, -1 for the one before the head, a time, or "2h ago"';
+  const forms = 'memver_…, a number from 1, -1 for the one before the head, #SEQ, a time, or "2h ago"';
   throw new MemfsError("invalid_argument", `${JSON.stringify(text)} is no version; give ${forms}`);
 }
 

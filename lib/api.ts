@@ -140,6 +140,39 @@ export interface Rollback {
   }[];
 }
 
+/** A line of a text. Bytes that are not UTF-8 travel as base64, and `text` is null then. */
+export interface LineText {
+  /** Without the line feed; a carriage return before it belongs to the line. */
+  readonly text: string | null;
+  readonly text_base64?: string;
+}
+
+/** A line, and the version that it came with. */
+export interface BlamedLine extends LineText {
+  /** From 1. */
+  readonly line: number;
+  /** Another memory than the one asked about where that was made from this one's version. */
+  readonly memory_id: string;
+  readonly memory_version_id: string;
+  readonly n: number;
+  /** Null when no session wrote it. */
+  readonly agent: string | null;
+  readonly session_id: string | null;
+  readonly created_by: CreatedBy;
+  readonly created_at: string;
+}
+
+export interface Blame {
+  readonly type: "blame";
+  readonly memory_store_id: string;
+  readonly memory_id: string;
+  /** The version whose lines these are. */
+  readonly memory_version_id: string;
+  readonly path: string | null;
+  readonly path_exact: boolean;
+  readonly lines: readonly BlamedLine[];
+}
+
 export interface AuditReport {
   readonly type: "audit_report";
   readonly memory_store_id: string;

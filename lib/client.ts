@@ -3,6 +3,7 @@
 import { Agent, type IncomingMessage, request } from "node:http";
 import {
   type AuditReport,
+  type Blame,
   type Capabilities,
   type DaemonStatus,
   type ErrorEnvelope,
@@ -122,6 +123,11 @@ export class Client {
     const [found] = await this.versions(store, query, 1);
     if (found !== undefined) return found;
     throw new MemfsError("not_found", `no memory is or was at ${path}; look with: memfs ls`);
+  }
+
+  /** The lines of the memory that is or was at the path, or of a version of it, and whose they are. */
+  blame(store: string, path: string, version?: string): Promise<Blame> {
+    return this.#json("GET", ofStore(store, "/blame"), { query: { path, version } });
   }
 
   /** Bytes of the memory at an absolute path, or of a version of it. */

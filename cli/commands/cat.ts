@@ -5,7 +5,7 @@ import { MemfsError } from "../../lib/errors.ts";
 import { common } from "../command.ts";
 import type { Context } from "../context.ts";
 import { json, write } from "../output.ts";
-import { resolveTarget } from "../target.ts";
+import { resolveMemory } from "../target.ts";
 
 export function register(program: Command, context: Context): void {
   const command = program.command("cat").description("print a memory or a version of it").argument("<target>");
@@ -16,8 +16,7 @@ export function register(program: Command, context: Context): void {
 
 async function cat(context: Context, text: string, flags: { readonly json?: boolean }): Promise<void> {
   await context.ask(async (client) => {
-    const { store, path, version } = await resolveTarget(client, text, "versioned");
-    if (path === "/") throw new MemfsError("invalid_argument", `${text} is a store; name a memory, as in STORE:/path`);
+    const { store, path, version } = await resolveMemory(client, text);
     if (flags.json !== true) return write(await client.file(store, path, version ?? undefined));
     const shown = await client.versionAt(store, path, version);
     if (shown.content_sha256 === null)

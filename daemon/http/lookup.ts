@@ -33,23 +33,53 @@ export async function locateOrThrow(store: Store, text: string): Promise<Located
 }
 
 /**
- * A version of the memory; one named by its id may also be of a former memory at the same path.
+ * A version of the memory that is or was at the path: by its name, or the newest. One named by its id may also be of a
+ * former memory there; a moment finds the memory that had content there then, the present one first.
  * @throws MemfsError `not_found`, `invalid_argument`
  */
-export async function findVersion(store: Store, memoryId: string, name: string): Promise<VersionInfo> {
-  const spec = parseVersionSpec(name);
-  return "id" in spec ? store.history.version(spec.id) : store.history.resolve(memoryId, spec);
+export async function findVersion(store: Store, path: string, name: string | undefined): Promise<VersionInfo> {
+  const { path: bytes, memoryId } = await locateOrThrow(store, path);
+  const spec = name === undefined ? { n: 0 } : parseVersionSpec(name);
+  if ("n" in spec) return store.history.resolve(memoryId, spec);
+  if ("id" in spec) return versionOfAny(store, await store.history.memoriesOnceAt(bytes), { id: spec.id, path });
+  let found: VersionInfo | null = null;
+  for (const id of await store.history.memoriesOnceAt(bytes)) {
+    const version = await resolveOrNull(store, id, spec);
+    if (version !== null && version.sha256 !== null) return version;
+    found ??= version;
+  }
+  return found ?? store.history.resolve(memoryId, spec);
 }
 
-/** A version as it is named: `memver_…`, a number from 1, a negative one counted back from the head, or a time. */
+function versionOfAny(
+  store: Store,
+  memories: readonly string[],
+  { id, path }: { id: string; path: string },
+): VersionInfo {
+  const version = store.history.version(id);
+  if (memories.includes(version.memoryId)) return version;
+  throw new MemfsError("not_found", `${id} is no version of a memory that is or was at ${path}; look with: memfs log`);
+}
+
+async function resolveOrNull(store: Store, memoryId: string, spec: VersionSpec): Promise<VersionInfo | null> {
+  try {
+    return await store.history.resolve(memoryId, spec);
+  } catch (error) {
+    if (error instanceof MemfsError && error.code === "not_found") return null;
+    throw error;
+  }
+}
+
+/** A version as it is named: `memver_…`, a number from 1, a negative one counted back from the head, `#SEQ`, or a time. */
 export function parseVersionSpec(text: string): VersionSpec {
   if (/^memver_\w+$/.test(text)) return { id: text };
   if (/^-?\d{1,15}$/.test(text) && Number(text) !== 0) return { n: Number(text) };
+  if (/^#[1-9]\d{0,14}$/.test(text)) return { seq: Number(text.slice(1)) };
   const at = parseTime(text);
   if (at !== null) return { at };
   throw new MemfsError(
     "invalid_argument",
-    `${JSON.stringify(text)} is no version; give memver_…, a number from 1, -1 for the one before the head, or a time`,
+    `${JSON.stringify(text)} is no version; give memver_…, a number from 1, -1 for the one before the head, #SEQ, or a time`,
   );
 }
 

@@ -13,6 +13,7 @@ import { parseBody, parseQuery } from "./parsing.ts";
 import { daemonRoutes } from "./routes/daemon.ts";
 import { fileRoutes } from "./routes/files.ts";
 import { historyRoutes } from "./routes/history.ts";
+import { lookingBackRoutes } from "./routes/looking-back.ts";
 import { memoryRoutes } from "./routes/memories.ts";
 import { mountRoutes } from "./routes/mounts.ts";
 import { storeRoutes } from "./routes/stores.ts";
@@ -79,6 +80,7 @@ export function createServer(services: Services): Api {
     versionRoutes,
     fileRoutes,
     historyRoutes,
+    lookingBackRoutes,
     mountRoutes,
   ]) {
     routes(api, services);

@@ -119,7 +119,7 @@ function sizeChange(version: store.VersionInfo): number | null {
   return (version.size ?? 0) - (version.sizeBefore ?? 0);
 }
 
-function wireActor(actor: store.Actor): api.CreatedBy {
+export function wireActor(actor: store.Actor): api.CreatedBy {
   switch (actor.type) {
     case "session":
       return { type: "session_actor", session_id: actor.sessionId };

@@ -2,7 +2,7 @@
 
 import { MemfsError } from "../errors.ts";
 import { formatId, parseId } from "../id.ts";
-import { blame } from "./blame.ts";
+import { blame, type BlamedLine } from "./blame.ts";
 import type { Hash } from "./hash.ts";
 import { fromBytes } from "./names.ts";
 import type { Settling } from "./settling.ts";
@@ -67,22 +67,32 @@ export class History {
    * @throws MemfsError `not_found` when there is no such version or it has no content, `invalid_data` when it is binary,
    * `too_large`, `damaged`
    */
-  async blame(id: string): Promise<BlamedInfo[]> {
+  async blame(id: string): Promise<Iterable<BlamedInfo>> {
     await this.#settling.recordAllInTurns();
-    const infos = new Map<VersionRecord, VersionInfo>();
-    const lines = await blame(this.#state, versionById(this.#state, id));
-    return lines.map(({ text, version }) => {
-      const info = infos.get(version) ?? versionInfo(version);
-      infos.set(version, info);
-      return { text: Buffer.from(text, "latin1"), version: info };
-    });
+    return blamedInfos(await blame(this.#state, versionById(this.#state, id)));
+  }
+
+  /** Ids of the memories that are or were at a path: the present one, then the last before it, and so on. */
+  async memoriesOnceAt(path: Buffer): Promise<string[]> {
+    await this.#settling.recordAllInTurns();
+    const found = await memoriesAt(this.#state, fromBytes(path));
+    return found.map((uid) => formatId("mem", uid));
   }
 
   /** Id of the memory at the path, else of the last one that was. @throws MemfsError `not_found` */
   async memoryOnceAt(path: Buffer): Promise<string> {
-    await this.#settling.recordAllInTurns();
-    const [latest] = await memoriesAt(this.#state, fromBytes(path));
-    if (latest === undefined) throw new MemfsError("not_found", `no memory is or was at ${path.toString()}`);
-    return formatId("mem", latest);
+    const [latest] = await this.memoriesOnceAt(path);
+    if (latest !== undefined) return latest;
+    throw new MemfsError("not_found", `no memory is or was at ${path.toString()}`);
+  }
+}
+
+/** Made one by one: there may be many. */
+function* blamedInfos(lines: readonly BlamedLine[]): Generator<BlamedInfo> {
+  const infos = new Map<VersionRecord, VersionInfo>();
+  for (const { text, version } of lines) {
+    const info = infos.get(version) ?? versionInfo(version);
+    infos.set(version, info);
+    yield { text: Buffer.from(text, "latin1"), version: info };
   }
 }

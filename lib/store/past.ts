@@ -8,7 +8,7 @@ import { isDirectory } from "./mode.ts";
 import type { StoreState } from "./state.ts";
 import type { Micros } from "./types.ts";
 import { u48 } from "../u48.ts";
-import { findVersion, memoriesAt, SEQ_AT, versionOfId } from "./versions.ts";
+import { findVersion, memoriesAt, SEQ_AT, seqUpTo, versionOfId } from "./versions.ts";
 import type { VersionRecord } from "./version-record.ts";
 
 /** A moment as a person names it. */
@@ -38,10 +38,10 @@ export class Past {
   seqOf(moment: Moment): number | null {
     if ("at" in moment) {
       const now = Math.max(this.#state.clock.now(), this.#state.counters.lastAt);
-      return moment.at > now ? null : this.#lastUpTo(moment.at);
+      return moment.at > now ? null : seqUpTo(this.#state, moment.at);
     }
     const time = this.#timeOf("seq" in moment ? moment.seq : (this.#versionOf(moment.version)?.seq ?? 0));
-    return time === null ? null : this.#lastUpTo(time);
+    return time === null ? null : seqUpTo(this.#state, time);
   }
 
   #versionOf(id: string): VersionRecord | undefined {
@@ -52,18 +52,6 @@ export class Past {
   #timeOf(seq: number): Micros | null {
     if (!Number.isSafeInteger(seq) || seq < 1 || seq > this.#state.counters.seq) return null;
     return this.#state.journalEntry(seq)?.at ?? null;
-  }
-
-  /** The newest entry up to a time. All entries of a transaction have one time, and every later one a later time. */
-  #lastUpTo(at: Micros): number | null {
-    let low = 1;
-    let high = this.#state.counters.seq;
-    while (low <= high) {
-      const seq = Math.floor((low + high) / 2);
-      if ((this.#timeOf(seq) ?? 0) <= at) low = seq + 1;
-      else high = seq - 1;
-    }
-    return high < 1 ? null : high;
   }
 
   /** The memories that are or were at a path (bytes): the present one, then the last before it, and so on. */

@@ -129,10 +129,12 @@ export interface ListVersions {
 /** A version as a person names it. */
 export type VersionSpec =
   | { readonly id: string }
-  /** From 1; negative counts back from the head: −1 is the one before it. */
+  /** From 1; 0 is the head, and negative ones count back from it: −1 is the one before it. */
   | { readonly n: number }
   /** The version that was the head at that time. */
-  | { readonly at: Micros };
+  | { readonly at: Micros }
+  /** The version that was the head after that journal entry. */
+  | { readonly seq: number };
 
 /** Result of walking the journal's hash chain and the content behind it. */
 export interface AuditReport {

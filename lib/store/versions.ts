@@ -10,7 +10,7 @@ import { type VersionRecord, versionOf } from "./version-record.ts";
 import { toBytes } from "./names.ts";
 import type { StoreState } from "./state.ts";
 import { nodeAt } from "./tree.ts";
-import type { VersionInfo, VersionSpec } from "./types.ts";
+import type { Micros, VersionInfo, VersionSpec } from "./types.ts";
 
 /** Where number and seq stand in a version's key, after the kind and the memory. */
 const N_AT = 17;
@@ -99,18 +99,50 @@ export function versionInfo(version: VersionRecord): VersionInfo {
 
 /** A version of one memory as a person names it. @throws MemfsError `not_found` */
 export async function resolveVersion(state: StoreState, memory: Uid, spec: VersionSpec): Promise<VersionRecord> {
-  const head = state.memory(memory)?.headN ?? 0;
+  const record = state.memory(memory);
+  if (record === undefined) throw new MemfsError("not_found", `no memory ${formatId("mem", memory)} in this store`);
   if ("id" in spec) {
     const version = versionById(state, spec.id);
     if (version.memory !== memory) throw new MemfsError("not_found", `${spec.id} is a version of another memory`);
     return version;
   }
-  if ("at" in spec) return headAt(state, memory, spec.at);
-  const n = spec.n > 0 ? spec.n : head + spec.n;
-  const version = n > 0 ? await findVersion(state, memory, n) : undefined;
-  if (version === undefined)
-    throw new MemfsError("not_found", `there is no version ${spec.n}; the memory has versions 1 to ${head}`);
+  if ("n" in spec) return numberedVersion(state, record, spec.n);
+  const seq = "seq" in spec ? spec.seq : (seqUpTo(state, spec.at) ?? 0);
+  if (seq > state.counters.seq)
+    throw new MemfsError("not_found", `there is no entry ${seq}; the newest is ${state.counters.seq}`);
+  const version = await versionAtSeq(state, record, seq);
+  if (version === null) throw new MemfsError("not_found", "the memory did not exist at that time");
   return version;
+}
+
+/** @param n from 1; 0 for the head, negative counted back from it */
+async function numberedVersion(state: StoreState, { memory, headN }: MemoryRecord, n: number): Promise<VersionRecord> {
+  const version = n > 0 ? await findVersion(state, memory, n) : await countBack(state, memory, -n);
+  if (version !== undefined) return version;
+  throw new MemfsError("not_found", `there is no version ${n}; the memory has versions 1 to ${headN}`);
+}
+
+/** The listed version so many before the newest. */
+async function countBack(state: StoreState, memory: Uid, count: number): Promise<VersionRecord | undefined> {
+  let left = count;
+  for await (const page of state.space.scan({ ...rangeOf("v", memory), reverse: true, limit: count + 1 })) {
+    const entry = page[left];
+    if (entry !== undefined) return state.versionAt(readU48(entry.key, SEQ_AT));
+    left -= page.length;
+  }
+  return undefined;
+}
+
+/** The newest journal entry up to a time, or null. All entries of a transaction have one time, and every later one a later time. */
+export function seqUpTo(state: StoreState, at: Micros): number | null {
+  let low = 1;
+  let high = state.counters.seq;
+  while (low <= high) {
+    const seq = Math.floor((low + high) / 2);
+    if ((state.journalEntry(seq)?.at ?? 0) <= at) low = seq + 1;
+    else high = seq - 1;
+  }
+  return high < 1 ? null : high;
 }
 
 /** The newest version of a memory up to a seq, or null. Versions are numbered in the order of their seqs. */
@@ -135,16 +167,6 @@ export async function versionAtSeq(
     }
   }
   return state.versionAt(found) ?? null;
-}
-
-async function headAt(state: StoreState, memory: Uid, at: number): Promise<VersionRecord> {
-  for await (const page of state.space.scan({ ...rangeOf("v", memory), reverse: true })) {
-    for (const { key } of page) {
-      const version = state.versionAt(readU48(key, SEQ_AT));
-      if (version !== undefined && version.createdAt <= at) return version;
-    }
-  }
-  throw new MemfsError("not_found", "the memory did not exist at that time");
 }
 
 /** The memories that are or were at a path: the present one, then the last before it, and so on. */

@@ -1,5 +1,6 @@
 /** Whose each line is: the version that brought it in, whatever happened to the file since. */
 import t from "tap";
+import type { BlamedInfo } from "../../lib/store/history.ts";
 import type { Store } from "../../lib/store/store.ts";
 import type { Actor } from "../../lib/store/types.ts";
 import { randomFrom, testSeed } from "../fixtures/random.ts";
@@ -10,9 +11,11 @@ const session = (sessionId: string, agent: string): Actor => ({ type: "session",
 
 const headOf = (store: Store, path: string): string => store.memoryAt(bytesOf(path)).headId;
 
+const blame = async (store: Store, id: string): Promise<BlamedInfo[]> => [...(await store.history.blame(id))];
+
 /** `text n`: each line of the head and the number of its version. */
 async function blamed(store: Store, path: string): Promise<string[]> {
-  const lines = await store.history.blame(headOf(store, path));
+  const lines = await blame(store, headOf(store, path));
   return lines.map(({ text, version }) => `${text.toString()} ${version.n}`);
 }
 
@@ -26,7 +29,7 @@ t.test("a line is its author's through edits around it, renames and modes", asyn
   files.setAttributes("/g", { permissions: 0o600 });
   files.actor = session("s-3", "third");
   files.write("/g", "0\na\nB\nc\nd\n");
-  const lines = await store.history.blame(headOf(store, "/g"));
+  const lines = await blame(store, headOf(store, "/g"));
   t.strictSame(
     lines.map(({ text, version: { n, actor } }) => [
       text.toString(),
@@ -42,7 +45,7 @@ t.test("a line is its author's through edits around it, renames and modes", asyn
     ],
   );
   const older = await store.history.resolve(store.memoryAt(bytesOf("/g")).id, { n: 2 });
-  t.equal((await store.history.blame(older.id)).length, 4, "a former version is blamed as it was");
+  t.equal((await blame(store, older.id)).length, 4, "a former version is blamed as it was");
 });
 
 t.test("a line that is taken out and comes back is of the version it came back with", async (t) => {
@@ -143,7 +146,7 @@ t.test("after random edits by many, every line is whose it is", async (t) => {
   const { id } = store.memoryAt(bytesOf(path));
   for (let n = 1; n <= versions.length; n += 1 + below(20)) {
     const version = await store.history.resolve(id, { n });
-    const found = await store.history.blame(version.id);
+    const found = await blame(store, version.id);
     const wanted = versions[n - 1]?.map((line) => `${line.text} ${line.n}`);
     t.strictSame(
       found.map(({ text, version: { n } }) => `${text.toString()} ${n}`),
@@ -172,7 +175,7 @@ t.test("a thousand lines over a thousand versions take less than a second, and n
   };
   watch();
   const start = performance.now();
-  const found = await store.history.blame(headOf(store, "/f"));
+  const found = await blame(store, headOf(store, "/f"));
   const took = performance.now() - start;
   over = true;
   t.comment(`${took.toFixed(0)} ms, the longest turn ${longest.toFixed(1)} ms`);

@@ -35,9 +35,11 @@ export function fileRoutes(api: Api, { catalogue }: Services): void {
 
 /** The version whose content is asked for. @throws MemfsError `not_found` */
 async function find(store: Store, path: string, name: string | undefined): Promise<VersionInfo> {
-  const { path: bytes, memoryId } = await locateOrThrow(store, path);
-  if (name === undefined) return store.history.version(store.memoryAt(bytes).headId);
-  const version = await findVersion(store, memoryId, name);
+  if (name === undefined) {
+    const { path: bytes } = await locateOrThrow(store, path);
+    return store.history.version(store.memoryAt(bytes).headId);
+  }
+  const version = await findVersion(store, path, name);
   if (version.sha256 === null) {
     const how = version.redactedAt === null ? "a deletion" : "redacted";
     throw new MemfsError("not_found", `version ${version.n} of ${path} is ${how} and has no content; choose another`);

@@ -6,7 +6,7 @@ import type { ListVersions, VersionInfo } from "../../../lib/store/types.ts";
 import type { List, MemoryVersion } from "../../../lib/api.ts";
 import type { Api } from "../api.ts";
 import { listQuery, pageSize, viewQuery } from "../lists.ts";
-import { findVersion, locate, locateOrThrow, parseTimeParameter } from "../lookup.ts";
+import { findVersion, locate, parseTimeParameter, parseVersionSpec } from "../lookup.ts";
 import { storeParams } from "../schemas.ts";
 import type { Services } from "../services.ts";
 import { wireVersion } from "../wire.ts";
@@ -52,8 +52,10 @@ export function versionRoutes(api: Api, { catalogue }: Services): void {
 }
 
 async function oneVersion(store: Store, query: VersionsQuery, name: string): Promise<List<MemoryVersion>> {
-  const memoryId = query.memory_id ?? (await locateOrThrow(store, query.path ?? "")).memoryId;
-  const version = await findVersion(store, memoryId, name);
+  const version =
+    query.memory_id === undefined
+      ? await findVersion(store, query.path ?? "", name)
+      : await store.history.resolve(query.memory_id, parseVersionSpec(name));
   return { data: [present(store, version, query.view ?? "basic")], next_page: null };
 }
 
