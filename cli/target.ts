@@ -2,7 +2,7 @@
 
 import { realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import type { Access, Mount } from "../lib/api.ts";
+import type { Mount, MountedStore, StoreSpec } from "../lib/api.ts";
 import type { Client } from "../lib/client.ts";
 import { MemfsError } from "../lib/errors.ts";
 import { formatTime, parseRelative, parseTime } from "../lib/time.ts";
@@ -33,10 +33,11 @@ export async function resolveTarget(client: Client, text: string, versioned: Ver
   }
   if (/^\.{0,2}\/|^\.{1,2}$/.test(rest) || rest.includes("/")) {
     const found = await findInMounts(client, rest);
-    if (found !== null) return { ...found, version };
+    if (found !== null) return { ...found, version: version ?? found.version };
     throw new MemfsError("not_found", `${rest} is in no memfs mount; name it STORE:/path, or look with: memfs mounts`);
   }
-  return { ...(await storeOrFile(client, rest)), version };
+  const found = await storeOrFile(client, rest);
+  return { ...found, version: version ?? found.version };
 }
 
 /** As {@link resolveTarget}, for a command that works on one memory. @throws MemfsError `invalid_argument` for a store */
@@ -47,9 +48,9 @@ export async function resolveMemory(client: Client, text: string): Promise<Targe
 }
 
 /** A bare word is a store; failing that, a file of the working directory, if that is in a mount. */
-async function storeOrFile(client: Client, word: string): Promise<{ store: string; path: string }> {
+async function storeOrFile(client: Client, word: string): Promise<Target> {
   try {
-    return { store: (await client.store(word)).id, path: "/" };
+    return { store: (await client.store(word)).id, path: "/", version: null };
   } catch (error) {
     if (!(error instanceof MemfsError) || error.code !== "not_found") throw error;
     const found = await findInMounts(client, word);
@@ -76,13 +77,32 @@ export function requireVersion(text: string): string {
   throw new MemfsError("invalid_argument", `${JSON.stringify(text)} is no version; give ${forms}`);
 }
 
-/** `notes:ro` → the store and its access, `rw` unless said otherwise. @throws MemfsError `invalid_argument` */
-export function parseSpec(text: string): { store: string; access: Access } {
-  const colon = text.lastIndexOf(":");
-  const store = colon < 0 ? text : text.slice(0, colon);
-  const access = colon < 0 ? "rw" : text.slice(colon + 1);
-  if (store !== "" && (access === "ro" || access === "rw")) return { store, access };
-  throw new MemfsError("invalid_argument", `${JSON.stringify(text)} is no SPEC; write STORE, STORE:ro or STORE:rw`);
+/** A moment of a store as the API takes it (`#1234`, `memver_…`, a time in RFC 3339), or null when the text names none. */
+export function parseWhen(text: string, now = Date.now() * 1000): string | null {
+  if (/^#\d{1,15}$/.test(text) || /^memver_\w+$/.test(text)) return text;
+  const at = parseTime(text, true) ?? parseRelative(text, now);
+  return at === null ? null : formatTime(at);
+}
+
+/**
+ * `notes:ro` → the store and its access, `rw` unless said otherwise; `notes@WHEN` → the store as it was, read-only.
+ * @throws MemfsError `invalid_argument`
+ */
+export function parseSpec(text: string): StoreSpec {
+  const access = /:(ro|rw)$/.exec(text)?.[1];
+  const rest = access === undefined ? text : text.slice(0, -3);
+  // Only what reads as a moment is one: a name may hold an @ too.
+  const sign = rest.lastIndexOf("@");
+  const at = sign > 0 ? parseWhen(rest.slice(sign + 1)) : null;
+  if (at !== null && access === "rw") {
+    const advice = `the past cannot be written to; write ${rest}`;
+    throw new MemfsError("invalid_argument", `${JSON.stringify(text)} is no SPEC: ${advice}`);
+  }
+  if (at !== null) return { store: rest.slice(0, sign), access: "ro", at };
+  if (rest !== "" && (access !== undefined || !rest.includes(":")))
+    return { store: rest, access: access === "ro" ? "ro" : "rw" };
+  const forms = "write STORE, STORE:ro, STORE:rw or STORE@WHEN";
+  throw new MemfsError("invalid_argument", `${JSON.stringify(text)} is no SPEC; ${forms}`);
 }
 
 /** A name may hold an `@` too: only what reads as a version after the last one is taken off. */
@@ -104,7 +124,7 @@ export async function realMountpoint(path: string): Promise<string> {
   return absolute === "/" ? absolute : join(parent, basename(absolute));
 }
 
-async function findInMounts(client: Client, path: string): Promise<{ store: string; path: string } | null> {
+async function findInMounts(client: Client, path: string): Promise<Target | null> {
   const mounts = (await client.mounts()).filter(({ problem }) => problem === null);
   const found = await descend(mounts, resolve(path));
   return found === null ? null : storeIn(found.mount, found.inside);
@@ -139,10 +159,9 @@ function enter(mounts: readonly Mount[], real: string): Inside | null {
   return { mount, inside: real.slice(mount.mountpoint.length).split("/").filter(Boolean) };
 }
 
-function storeIn(mount: Mount, inside: readonly string[]): { store: string; path: string } {
+function storeIn(mount: Mount, inside: readonly string[]): Target {
   const [only] = mount.stores;
-  if (only !== undefined && only.directory === null)
-    return { store: only.memory_store_id, path: `/${inside.join("/")}` };
+  if (only !== undefined && only.directory === null) return targetIn(only, inside);
   const [directory, ...rest] = inside;
   const store = mount.stores.find((mounted) => mounted.directory === directory);
   if (store === undefined) {
@@ -152,5 +171,14 @@ function storeIn(mount: Mount, inside: readonly string[]): { store: string; path
       `${mount.mountpoint} holds the stores ${directories}; name a path in one of them`,
     );
   }
-  return { store: store.memory_store_id, path: `/${rest.join("/")}` };
+  return targetIn(store, rest);
+}
+
+/** A file of a mounted past is the version that is seen there. */
+function targetIn({ memory_store_id: store, at }: MountedStore, segments: readonly string[]): Target {
+  return {
+    store,
+    path: `/${segments.join("/")}`,
+    version: at === null || segments.length === 0 ? null : at.created_at,
+  };
 }

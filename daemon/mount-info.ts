@@ -4,12 +4,23 @@ import type { DriverName } from "./drivers.ts";
 import type { Access } from "./mount-stores.ts";
 import type { MountRights } from "./mount-rights.ts";
 
+/** A moment of a store that a mount shows. */
+export interface MountedMoment {
+  /** As it was asked for. */
+  readonly when: string;
+  /** The last journal entry that is seen, and its time in microseconds since the epoch. */
+  readonly seq: number;
+  readonly time: number;
+}
+
 /** A store in a mount. */
 export interface MountedStore {
   readonly id: string;
   readonly access: Access;
   /** Its directory below the mountpoint; null when the mountpoint is the store. */
   readonly directory: string | null;
+  /** Absent: it is shown as it is. */
+  readonly at?: MountedMoment | undefined;
 }
 
 /** What a mount is, from its beginning to its end. */
@@ -38,10 +49,12 @@ const isFlag: Check = (value) => typeof value === "boolean";
 const isCount: Check = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
 
 const OWNER: Readonly<Record<string, Check>> = { uid: isCount, gid: isCount };
-const STORE: Readonly<Record<string, Check>> = {
+const MOMENT: Readonly<Record<keyof MountedMoment, Check>> = { when: isText, seq: isCount, time: isCount };
+const STORE: Readonly<Record<keyof MountedStore, Check>> = {
   id: isText,
   access: (value) => value === "ro" || value === "rw",
   directory: (value) => value === null || isText(value),
+  at: (value) => value === undefined || has(value, MOMENT),
 };
 const FIELDS: Readonly<Record<keyof MountInfo, Check>> = {
   id: isText,

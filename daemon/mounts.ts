@@ -12,7 +12,7 @@ import type { DriverName, Drivers } from "./drivers.ts";
 import type { Attachment } from "./fuse/driver.ts";
 import { checksModes, grantRights, type Owner, type RightsRequest } from "./mount-rights.ts";
 import type { ListedMount, MountInfo } from "./mount-info.ts";
-import { findStores, makeStores, requireStores, type StoreRequest } from "./mount-stores.ts";
+import { findStores, makeStores, requireStores, sourceOf, type StoreRequest } from "./mount-stores.ts";
 import type { MountTable } from "./mount-table.ts";
 import { prepareMountpoint } from "./mountpoint.ts";
 import { describeUsers } from "./users.ts";
@@ -160,7 +160,7 @@ export class Mounts {
     checkIdentity(request);
     const rights = grantRights(request, user);
     const driver = await drivers.get(request.driver, rights);
-    const wanted = findStores(this.#options.catalogue, request);
+    const wanted = await findStores(this.#options.catalogue, request, clock);
     const mountpoint = await this.#prepare(request.mountpoint);
     this.#refuseKept(mountpoint);
     const { stores, undo } = await makeStores(this.#options.catalogue, wanted, request.actor);
@@ -173,7 +173,7 @@ export class Mounts {
       driver: driver.name,
       createdAt: clock.now(),
       persist: request.persist,
-      stores: stores.map(({ id, slug, access }) => ({ id, access, directory: stores.length === 1 ? null : slug })),
+      stores,
     });
     try {
       await this.#serve(info);
@@ -235,15 +235,18 @@ export class Mounts {
       connection: randomPart(ids).readUIntBE(0, 6),
     };
     const mountedStores = await Promise.all(
-      info.stores.map(async ({ id, access, directory }) => ({ live: await live.open(id), access, directory })),
+      info.stores.map(async ({ id, access, directory, at }) => {
+        return { live: await live.open(id), access, directory, at: at?.seq };
+      }),
     );
     let filesystem: Mount | undefined;
     const driver = await drivers.get(info.driver, info);
     const attachment = await driver.attach({
       mountpoint: info.mountpoint,
-      source: `memfs:${info.stores.map(({ id }) => catalogue.find(id).slug).join(",")}`,
-      // A kernel that refused by itself would keep refusals from the journal; the filesystem says EROFS as well.
-      readOnly: false,
+      source: `memfs:${info.stores.map(({ id, at }) => sourceOf(catalogue.find(id).slug, at ?? null)).join(",")}`,
+      // A kernel that refused by itself would keep refusals from the journal; the filesystem says EROFS as well. Those
+      // of the past are in no journal.
+      readOnly: info.stores.every(({ at }) => at !== undefined),
       ...{ allowOther, suid, dev },
       defaultPermissions: checksModes(info),
       uid: owner.uid,
@@ -324,12 +327,15 @@ export class Mounts {
   async #journal(kind: "mount.attached" | "mount.detached", info: MountInfo): Promise<void> {
     const { catalogue, log } = this.#options;
     const actor: Actor = { type: "session", sessionId: info.sessionId, agent: info.agent };
-    for (const { id, access } of info.stores) {
+    for (const { id, access, at } of info.stores) {
+      // What is archived does not change any more.
+      if (at !== undefined && catalogue.find(id).archivedAt !== null) continue;
       try {
         const detail = {
           mount_id: info.id,
           mountpoint: info.mountpoint,
           access,
+          ...(at === undefined ? {} : { at: at.seq }),
           uid: info.owner.uid,
           gid: info.owner.gid,
         };

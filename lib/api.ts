@@ -224,13 +224,32 @@ export interface MountedStore {
   readonly access: Access;
   /** Its directory below the mountpoint; null when the mountpoint is the store. */
   readonly directory: string | null;
+  /** The moment that is shown, for ever; null: the store as it is. */
+  readonly at: MountedMoment | null;
+}
+
+/** A moment of a store. */
+export interface MountedMoment {
+  /** As it was asked for. */
+  readonly when: string;
+  /** The last journal entry that is seen, and its time. */
+  readonly seq: number;
+  readonly created_at: string;
+}
+
+/** A store to mount. */
+export interface StoreSpec {
+  /** A name or an id. */
+  readonly store: string;
+  readonly access: Access;
+  /** `#1234`, `memver_…` or a time: read-only, as it was after that journal entry, or then. */
+  readonly at?: string;
 }
 
 /** Body of `POST /v1/mounts`. */
 export interface MountRequest {
   readonly mountpoint: string;
-  /** `store` is a name or an id. */
-  readonly stores: readonly { readonly store: string; readonly access: Access }[];
+  readonly stores: readonly StoreSpec[];
   readonly agent: string;
   /** Default: a new one. */
   readonly session_id?: string;

@@ -13,13 +13,14 @@ interface Flags extends MountFlags {
 }
 
 const EXAMPLES = `memfs mount notes ./notes --agent scout
-memfs mount notes:rw handbook:ro ./memory`;
+memfs mount notes:rw handbook:ro ./memory
+memfs mount notes@"2 hours ago" ./before`;
 
 export function register(program: Command, context: Context): void {
   const command = program
     .command("mount")
     .description("mount stores on a directory; prints the session id")
-    .argument("<spec...>", "STORE, STORE:ro or STORE:rw; then the directory")
+    .argument("<spec...>", "STORE, STORE:ro, STORE:rw or STORE@WHEN; then the directory")
     .usage("[options] <spec...> <directory>")
     .option("--persist", "mount it again after a restart or crash of the daemon, until memfs umount");
   common(mountFlags(command), EXAMPLES).action((words: string[], flags: Flags) => mount(context, words, flags));

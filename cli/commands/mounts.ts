@@ -1,10 +1,10 @@
 /** `memfs mounts`. */
 
 import type { Command } from "commander";
-import type { Mount } from "../../lib/api.ts";
+import type { Mount, MountedStore } from "../../lib/api.ts";
 import { common } from "../command.ts";
 import type { Context } from "../context.ts";
-import { json, paint, printable, table } from "../output.ts";
+import { json, localTime, paint, printable, table } from "../output.ts";
 
 export function register(program: Command, context: Context): void {
   const command = program.command("mounts").description("what is mounted where, newest first");
@@ -28,5 +28,11 @@ function state({ persist, problem }: Mount): string {
 }
 
 function stores(mount: Mount): string {
-  return mount.stores.map(({ name, access }) => printable(`${name}:${access}`)).join(" ");
+  return mount.stores.map(shown).join(" ");
+}
+
+/** As it can be mounted again: `notes:rw`, `notes@#1234`; of a moment also its time. */
+function shown({ name, access, at }: MountedStore): string {
+  if (at === null) return printable(`${name}:${access}`);
+  return `${printable(`${name}@#${at.seq}`)} (${localTime(at.created_at)})`;
 }

@@ -38,6 +38,8 @@ function paragraph(mount: Mount): string {
   const stores = one
     ? `It is the memory store ${describe(first)}`
     : `It holds the memory stores\n${mount.stores.map((store) => `- ${place}/${store.directory ?? ""}: ${describe(store)}`).join("\n")}\n`;
+  if (mount.stores.every(({ at }) => at !== null))
+    return `The directory ${place} shows your long-term memory as it was. It is read-only and never changes. ${stores}`.trim();
   return `Your long-term memory is the directory ${place}. Read and write it with ordinary tools, as any files. ${stores}
 Look there before you start, and write down what will help later; what you save outlives this session. Others may work
 on the same files: read a file again before you change it. Every saved change is kept as a version in your name, so
@@ -46,7 +48,8 @@ nothing is lost by editing or deleting. To look at history: \`memfs log ${place}
 that command, ${one ? place : `${place}/STORE`}/.memfs/README says where the past is as files.`;
 }
 
-function describe({ name, description, access }: MountedStore): string {
-  const rights = access === "ro" ? "read-only" : "read and write";
+function describe({ name, description, access, at }: MountedStore): string {
+  const past = at === null ? null : `as it was at ${at.created_at}, read-only`;
+  const rights = past ?? (access === "ro" ? "read-only" : "read and write");
   return `"${printable(name)}" (${rights})${description === "" ? "." : `: ${printable(description).replace(/\.?$/, ".")}`}`;
 }

@@ -31,7 +31,10 @@ export function register(program: Command, context: Context): void {
   const command = program
     .command("run")
     .description("run a command with stores mounted; its exit code is this one's")
-    .argument("[words...]", "STORE, STORE:ro or STORE:rw to mount on a temporary directory; then -- and the command")
+    .argument(
+      "[words...]",
+      "STORE, STORE:ro, STORE:rw or STORE@WHEN to mount on a temporary directory; then -- and the command",
+    )
     .usage("[options] [spec...] -- <command> [argument...]")
     .option("--mount <spec=directory>", "mount there instead; may be given again", collect);
   mountFlags(command)

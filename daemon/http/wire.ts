@@ -154,9 +154,10 @@ export function wireMount(mount: ListedMount, describe: (id: string) => store.St
     problem: mount.problem,
     driver: mount.driver,
     created_at: formatTime(mount.createdAt),
-    stores: mount.stores.map(({ id, access, directory }) => {
+    stores: mount.stores.map(({ id, access, directory, at }) => {
       const { name, description } = describe(id) ?? { name: directory ?? id, description: "" };
-      return { memory_store_id: id, name, description, access, directory };
+      const moment = at === undefined ? null : { when: at.when, seq: at.seq, created_at: formatTime(at.time) };
+      return { memory_store_id: id, name, description, access, directory, at: moment };
     }),
   };
 }

@@ -20,6 +20,7 @@ import type { Timestamp } from "./record.ts";
 import type { StoreState } from "./state.ts";
 import { ROOT_NODE } from "./tree.ts";
 import { u48 } from "../u48.ts";
+import type { VersionRecord } from "./version-record.ts";
 import { versionAtSeq } from "./versions.ts";
 
 /** What was at a name. */
@@ -33,20 +34,24 @@ export interface PastNode {
   readonly size: number;
   /** Digest of a file's content; null for what is no file. */
   readonly hash: Hash | null;
+  /** Of a file: the version of its memory then. */
+  readonly version: VersionRecord | null;
   /** Target of a symbolic link, bytes. */
   readonly target: string | null;
 }
 
-/** A name in a listing. */
+/** A name in a listing; {@link AtView.resolve} has the rest. */
 export interface PastName {
   /** Bytes. */
   readonly name: string;
+  readonly node: number;
   /** Type bits of the mode. */
   readonly type: number;
+  readonly recorded: Recorded;
 }
 
 /** The past of one name as a key and a value tell it; an empty value: the name went. */
-interface Recorded {
+export interface Recorded {
   readonly seq: number;
   readonly entry: PastEntryRecord | null;
 }
@@ -70,7 +75,7 @@ export class AtView {
   /** @throws MemfsError `damaged` */
   get root(): PastNode {
     const { number, mode, mtime } = this.#state.nodeOrDamaged(ROOT_NODE);
-    return { node: number, mode, mtime, size: 0, hash: null, target: null };
+    return { node: number, mode, mtime, size: 0, hash: null, version: null, target: null };
   }
 
   /** What was at a name (bytes) of a directory, or null. @throws MemfsError `damaged` */
@@ -89,10 +94,17 @@ export class AtView {
    */
   async *list(directory: number): AsyncGenerator<PastName> {
     let looked = 0;
-    for await (const { entry } of this.#newest(directory)) {
+    for await (const recorded of this.#newest(directory)) {
+      const { entry } = recorded;
       if (++looked % NAMES_PER_TURN === 0) await nextTurn();
-      if (entry !== null && this.#isShown(entry)) yield { name: entry.name, type: typeOf(entry.mode) };
+      if (entry === null || !this.#isShown(entry)) continue;
+      yield { name: entry.name, node: entry.node, type: typeOf(entry.mode), recorded };
     }
+  }
+
+  /** What a listed name stood for; as {@link entry}, without looking for it again. @throws MemfsError `damaged` */
+  resolve({ recorded }: PastName): Promise<PastNode | null> {
+    return this.#nodeOf(recorded);
   }
 
   #isShown({ mode, memory }: PastEntryRecord): boolean {
@@ -137,7 +149,7 @@ export class AtView {
     if (entry === null || !this.#isShown(entry)) return null;
     const { node, mode, mtime, target, memory } = entry;
     if (memory !== null) return this.#fileOf(entry, memory, seq);
-    return { node, mode, mtime, size: target?.length ?? 0, hash: null, target };
+    return { node, mode, mtime, size: target?.length ?? 0, hash: null, version: null, target };
   }
 
   /** The file has the content of its memory then; mode and mtime of whatever was recorded later, name or version. */
@@ -146,7 +158,7 @@ export class AtView {
     // Without content it was deleted or is redacted.
     if (version === null || version.hash === null) return null;
     const { mode, mtime } = version.seq >= named ? version.made : entry;
-    return { node: entry.node, mode, mtime, size: version.size, hash: version.hash, target: null };
+    return { node: entry.node, mode, mtime, size: version.size, hash: version.hash, version, target: null };
   }
 }
 

@@ -40,7 +40,7 @@ export class Past {
       const now = Math.max(this.#state.clock.now(), this.#state.counters.lastAt);
       return moment.at > now ? null : seqUpTo(this.#state, moment.at);
     }
-    const time = this.#timeOf("seq" in moment ? moment.seq : (this.#versionOf(moment.version)?.seq ?? 0));
+    const time = this.timeOf("seq" in moment ? moment.seq : (this.#versionOf(moment.version)?.seq ?? 0));
     return time === null ? null : seqUpTo(this.#state, time);
   }
 
@@ -49,7 +49,8 @@ export class Past {
     return uid === null ? undefined : versionOfId(this.#state, uid);
   }
 
-  #timeOf(seq: number): Micros | null {
+  /** Time of a journal entry; null when there is none of that number. */
+  timeOf(seq: number): Micros | null {
     if (!Number.isSafeInteger(seq) || seq < 1 || seq > this.#state.counters.seq) return null;
     return this.#state.journalEntry(seq)?.at ?? null;
   }

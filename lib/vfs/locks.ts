@@ -2,16 +2,27 @@
 
 import { setImmediate as turn } from "node:timers/promises";
 import { MemfsError } from "../errors.ts";
-import type { Claim } from "./file-locks.ts";
+import type { Claim, LockHolder } from "./file-locks.ts";
 import type { Answer, HandleRef, Lock, LockRequest } from "./filesystem.ts";
+import type { Handles } from "./handle.ts";
+import type { LockTable } from "./lock-table.ts";
 import type { Parked } from "./parked.ts";
-import type { View } from "./view.ts";
+
+/** What a mount's locks are about: its open files, and the table they share with other mounts. */
+export interface LockingView extends LockHolder {
+  readonly live: { readonly locks: LockTable };
+  readonly handles: Pick<Handles, "file">;
+  /** Nodes with uncommitted bytes. */
+  readonly drafts: { has(node: number): boolean };
+  /** Drafts that others may look at. */
+  readonly waiting: { add(node: number): unknown };
+}
 
 export class Locks {
-  readonly #view: View;
+  readonly #view: LockingView;
   #ended = false;
 
-  constructor(view: View) {
+  constructor(view: LockingView) {
     this.#view = view;
   }
 

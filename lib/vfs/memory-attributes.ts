@@ -8,6 +8,7 @@ import { EMPTY_HASH, hex } from "../store/hash.ts";
 import type { MemoryRecord } from "../store/memory-record.ts";
 import type { Store } from "../store/store.ts";
 import type { Actor } from "../store/types.ts";
+import type { VersionRecord } from "../store/version-record.ts";
 
 /** Names below this prefix are memfs's own: none of them is ever stored. */
 export const MEMFS_PREFIX = "user.memfs.";
@@ -32,6 +33,26 @@ export function shownAttribute(store: Store, memory: MemoryRecord, name: string)
       return agentOf(headActor(store, memory));
     case "session":
       return sessionOf(headActor(store, memory));
+    default:
+      return undefined;
+  }
+}
+
+/** As {@link shownAttribute}, of a version of the past; it has its note too, if it has one. */
+export function versionAttribute(version: VersionRecord, name: string): string | undefined {
+  switch (name.slice(MEMFS_PREFIX.length)) {
+    case "id":
+      return formatId("mem", version.memory);
+    case "version":
+      return formatId("memver", version.version);
+    case "sha256":
+      return hex(version.hash ?? EMPTY_HASH);
+    case "agent":
+      return agentOf(version.actor);
+    case "session":
+      return sessionOf(version.actor);
+    case "note":
+      return version.made.note ?? undefined;
     default:
       return undefined;
   }

@@ -25,9 +25,12 @@ import {
   type WriteFlags,
 } from "./filesystem.ts";
 import { isTelling } from "./failures.ts";
-import { isHidden, NO_ATTRIBUTES, refuseHidden } from "./hidden/hidden.ts";
+import { type Hidden, isHidden, NO_ATTRIBUTES, refuseHidden } from "./hidden/hidden.ts";
 import type { LiveStore } from "./live-store.ts";
 import type { Parked } from "./parked.ts";
+import { refusePast } from "./past/past-files.ts";
+import { PastStore } from "./past/past-store.ts";
+import type { ReadableStore } from "./readable-store.ts";
 import { StoreFilesystem } from "./store-filesystem.ts";
 import { StoresDirectory } from "./stores-directory.ts";
 import type { MountIdentity } from "./view.ts";
@@ -38,6 +41,8 @@ export interface MountedStore {
   readonly access: "ro" | "rw";
   /** Name of its directory; null when the store is the mount's root. */
   readonly directory: string | null;
+  /** Shown as it was after this journal entry; absent: as it is. */
+  readonly at?: number | undefined;
 }
 
 export interface MountOptions {
@@ -59,16 +64,21 @@ const ROOT_SLOT = 0;
 const at = (parent: NodeRef, name: Buffer): NodeName => ({ parent: parent.number, name: fromBytes(name) });
 
 export class Mount implements Filesystem {
-  readonly #stores = new Map<number, StoreFilesystem>();
+  readonly #stores = new Map<number, ReadableStore>();
   readonly #directory: StoresDirectory | null;
   readonly #door: MountOptions["door"];
 
+  /** @throws MemfsError `not_found` when a store has no such past */
   constructor({ stores, identity, invalidator, door }: MountOptions) {
     this.#door = door;
     const single = stores.length === 1 && stores[0]?.directory === null;
-    stores.forEach(({ live, access }, index) => {
+    stores.forEach(({ live, access, at: seq }, index) => {
       const slot = single ? ROOT_SLOT : index + 1;
-      this.#stores.set(slot, new StoreFilesystem({ live, slot, access, identity, invalidator }));
+      const store =
+        seq === undefined
+          ? new StoreFilesystem({ live, slot, access, identity, invalidator })
+          : new PastStore({ live, seq, slot, identity });
+      this.#stores.set(slot, store);
     });
     this.#directory = single
       ? null
@@ -87,26 +97,27 @@ export class Mount implements Filesystem {
   }
 
   lookup(_caller: Caller, parent: NodeRef, name: Buffer): Answer<NodeEntry | null> {
-    if (parent.number >= FIRST_VOLATILE_NODE) return this.#of(parent).hidden.lookup(parent.number, name);
+    if (parent.number >= FIRST_VOLATILE_NODE) return this.#hidden(parent).lookup(parent.number, name);
     if (!this.#isDirectory(parent)) {
       const store = this.#of(parent);
       const found = store.names.lookup(at(parent, name));
-      return found === null && isHidden(parent, name) ? store.hidden.root() : found;
+      return found === null && isHidden(parent, name) ? (store.hidden?.root() ?? null) : found;
     }
     const slot = this.#directory?.find(name) ?? null;
     if (slot === null) return null;
-    const { view, root } = this.#root(slot);
-    return view.entry(root);
+    const store = this.#root(slot);
+    store.rootLookedUp();
+    return store.root();
   }
 
   forget(node: NodeRef, count: number): void {
     const store = this.#stores.get(node.slot);
-    if (node.number >= FIRST_VOLATILE_NODE) store?.hidden.forget(node.number, count);
+    if (node.number >= FIRST_VOLATILE_NODE) store?.hidden?.forget(node.number, count);
     else store?.forget(node.number, count);
   }
 
   getattr(_caller: Caller, node: NodeRef): Answer<Attributes> {
-    if (node.number >= FIRST_VOLATILE_NODE) return this.#of(node).hidden.getattr(node.number);
+    if (node.number >= FIRST_VOLATILE_NODE) return this.#hidden(node).getattr(node.number);
     return this.#isDirectory(node) ? this.#rootAttributes() : this.#of(node).getattr(node.number);
   }
 
@@ -115,7 +126,7 @@ export class Mount implements Filesystem {
   }
 
   readlink(_caller: Caller, node: NodeRef): Answer<Buffer> {
-    if (node.number >= FIRST_VOLATILE_NODE) return this.#of(node).hidden.readlink(node.number);
+    if (node.number >= FIRST_VOLATILE_NODE) return this.#hidden(node).readlink(node.number);
     return this.#of(node).readlink(node.number);
   }
 
@@ -157,7 +168,7 @@ export class Mount implements Filesystem {
   }
 
   open(caller: Caller, node: NodeRef, flags: number, killPrivileges = false): Answer<OpenedHandle> {
-    if (node.number >= FIRST_VOLATILE_NODE) return this.#of(node).hidden.open(node.number, flags);
+    if (node.number >= FIRST_VOLATILE_NODE) return this.#hidden(node).open(node.number, flags);
     return this.#of(node).files.open(caller, node.number, flags, killPrivileges);
   }
 
@@ -187,7 +198,7 @@ export class Mount implements Filesystem {
 
   read(_caller: Caller, node: NodeRef, handle: HandleRef, offset: number, size: number): Answer<Buffer> {
     if (node.number >= FIRST_VOLATILE_NODE)
-      return this.#of(node).hidden.read(node.number, handle, { offset, length: size });
+      return this.#hidden(node).read(node.number, handle, { offset, length: size });
     return this.#of(node).files.read(node.number, handle, { offset, length: size });
   }
 
@@ -238,7 +249,7 @@ export class Mount implements Filesystem {
 
   release(caller: Caller, node: NodeRef, handle: HandleRef): Answer<void> {
     if (node.number < FIRST_VOLATILE_NODE) return this.#of(node).files.release(caller, node.number, handle);
-    this.#of(node).hidden.release(node.number, handle);
+    this.#hidden(node).release(node.number, handle);
   }
 
   fsync(caller: Caller, node: NodeRef, handle: HandleRef): Answer<void> {
@@ -255,24 +266,24 @@ export class Mount implements Filesystem {
   }
 
   opendir(_caller: Caller, node: NodeRef): Answer<OpenedHandle> {
-    if (node.number >= FIRST_VOLATILE_NODE) return this.#of(node).hidden.opendir(node.number);
+    if (node.number >= FIRST_VOLATILE_NODE) return this.#hidden(node).opendir(node.number);
     if (this.#isDirectory(node)) return { fhHigh: 0, fhLow: 0, keepCache: true, directIo: false, noFlush: false };
     return this.#of(node).directories.open(node.number);
   }
 
   readdir(_caller: Caller, node: NodeRef, handle: HandleRef, cookie: number, sink: DirectorySink): Answer<void> {
-    if (node.number >= FIRST_VOLATILE_NODE) return this.#of(node).hidden.readdir(node.number, handle, { cookie, sink });
+    if (node.number >= FIRST_VOLATILE_NODE) return this.#hidden(node).readdir(node.number, handle, { cookie, sink });
     if (!this.#isDirectory(node)) return this.#of(node).directories.read(handle, cookie, sink);
     this.#directory?.fill(this.#rootAttributes(), { cookie, sink, open: (slot) => this.#root(slot) });
   }
 
   releasedir(_caller: Caller, node: NodeRef, handle: HandleRef): Answer<void> {
-    if (node.number >= FIRST_VOLATILE_NODE) this.#of(node).hidden.releasedir(node.number, handle);
+    if (node.number >= FIRST_VOLATILE_NODE) this.#hidden(node).releasedir(node.number, handle);
     else if (!this.#isDirectory(node)) this.#of(node).directories.close(handle);
   }
 
   fsyncdir(_caller: Caller, node: NodeRef): Answer<void> {
-    return this.#isDirectory(node) ? undefined : this.#of(node).view.live.store.sync();
+    return this.#isDirectory(node) ? undefined : this.#of(node).sync();
   }
 
   getxattr(_caller: Caller, node: NodeRef, name: Buffer): Answer<Buffer> {
@@ -295,7 +306,7 @@ export class Mount implements Filesystem {
   }
 
   statfs(_caller: Caller, node: NodeRef): Answer<FilesystemStatistics> {
-    return (this.#isDirectory(node) ? this.#root(1).store : this.#of(node)).statfs();
+    return (this.#isDirectory(node) ? this.#root(1) : this.#of(node)).statfs();
   }
 
   failed(node: NodeRef, error: unknown, request: () => FailedRequest): void {
@@ -331,33 +342,36 @@ export class Mount implements Filesystem {
   }
 
   /** @throws MemfsError `no_locks` in `.memfs` */
-  #lockable(node: NodeRef): StoreFilesystem {
+  #lockable(node: NodeRef): ReadableStore {
     if (node.number >= FIRST_VOLATILE_NODE)
       throw new MemfsError("no_locks", "files in .memfs have no locks; nobody can change them");
     return this.#of(node);
   }
 
-  #root(slot: number): {
-    store: StoreFilesystem;
-    view: StoreFilesystem["view"];
-    root: ReturnType<StoreFilesystem["root"]>;
-  } {
-    const store = this.#of({ slot, number: 1 });
-    return { store, view: store.view, root: store.root() };
+  #root(slot: number): ReadableStore {
+    return this.#of({ slot, number: 1 });
   }
 
   /** @throws MemfsError `stale` */
-  #of(node: NodeRef): StoreFilesystem {
+  #of(node: NodeRef): ReadableStore {
     const store = this.#stores.get(node.slot);
     if (store === undefined) throw new MemfsError("stale", "the file is gone");
     return store;
   }
 
-  /** @throws MemfsError `read_only` in the directory of stores, and under `.memfs` */
+  /** @throws MemfsError `stale` */
+  #hidden(node: NodeRef): Hidden {
+    const { hidden } = this.#of(node);
+    if (hidden === null) throw new MemfsError("stale", "the file is gone");
+    return hidden;
+  }
+
+  /** @throws MemfsError `read_only` in the directory of stores, in the past, and under `.memfs` */
   #writable(node: NodeRef): StoreFilesystem {
     if (node.number >= FIRST_VOLATILE_NODE) refuseHidden();
     if (this.#isDirectory(node)) throw new MemfsError("read_only", "the directory of stores is read-only");
-    return this.#of(node);
+    const store = this.#of(node);
+    return store instanceof StoreFilesystem ? store : refusePast();
   }
 
   /** As {@link #writable}, for a name in the directory that may be changed. */

@@ -5,7 +5,6 @@ import { PERMISSIONS } from "../store/mode.ts";
 import { fromBytes, toBytes } from "../store/names.ts";
 import { ROOT_NODE } from "../store/tree.ts";
 import { MemfsError } from "../errors.ts";
-import type { NodeRecord } from "../store/node-record.ts";
 import { storableTime, type Timestamp } from "../store/record.ts";
 import { settleDraft } from "./commits.ts";
 import { Directories } from "./directories.ts";
@@ -19,6 +18,7 @@ import {
   type FilesystemStatistics,
   FIRST_VOLATILE_NODE,
   type HandleRef,
+  type NodeEntry,
 } from "./filesystem.ts";
 import { Hidden } from "./hidden/hidden.ts";
 import { Locks } from "./locks.ts";
@@ -26,12 +26,13 @@ import { Names } from "./names.ts";
 import { ownerChanges } from "./ownership.ts";
 import { dropPrivileges } from "./privileges.ts";
 import { Ranges } from "./ranges.ts";
+import type { ReadableStore } from "./readable-store.ts";
 import { View, type ViewOptions } from "./view.ts";
 import { Xattrs } from "./xattrs.ts";
 
 const BLOCK_BYTES = 4096;
 
-export class StoreFilesystem {
+export class StoreFilesystem implements ReadableStore {
   readonly view: View;
   readonly files: Files;
   readonly names: Names;
@@ -140,8 +141,16 @@ export class StoreFilesystem {
     }
   }
 
-  root(): NodeRecord {
-    return this.view.node(ROOT_NODE);
+  root(): NodeEntry {
+    return { node: this.view.ref(ROOT_NODE), attributes: this.view.attributes(this.view.node(ROOT_NODE)) };
+  }
+
+  rootLookedUp(): void {
+    this.view.seen.lookedUp(ROOT_NODE);
+  }
+
+  sync(): Promise<void> {
+    return this.view.live.store.sync();
   }
 
   /** Commits every draft. Resolves with how many could not be stored. */

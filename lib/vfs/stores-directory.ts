@@ -1,14 +1,14 @@
 /** The root of a mount of several stores: one read-only directory with an entry per store. */
 
 import { S_IFDIR } from "../store/mode.ts";
-import type { NodeRecord } from "../store/node-record.ts";
 import type { Attributes, DirectorySink, NodeRef } from "./filesystem.ts";
-import type { MountIdentity, View } from "./view.ts";
+import type { ReadableStore } from "./readable-store.ts";
+import type { MountIdentity } from "./view.ts";
 
 const ROOT: NodeRef = Object.freeze({ slot: 0, number: 1 });
 
-/** How the directory reaches the root of a store. */
-export type OpenStore = (slot: number) => { readonly view: View; readonly root: NodeRecord };
+/** How the directory reaches a store. */
+export type OpenStore = (slot: number) => ReadableStore;
 
 export class StoresDirectory {
   readonly attributes: Attributes;
@@ -47,10 +47,11 @@ export class StoresDirectory {
     if (cookie < 1 && !sink.add(Buffer.from("."), 1, ROOT, own.mode, attributes)) return;
     if (cookie < 2 && !sink.add(Buffer.from(".."), 2, ROOT, own.mode, attributes)) return;
     for (let slot = Math.max(1, cookie - 1); slot <= this.#names.length; slot++) {
-      const { view, root } = open(slot);
+      const store = open(slot);
+      const root = store.root();
       const name = Buffer.from(this.#names[slot - 1] ?? "");
-      if (!sink.add(name, slot + 2, view.ref(root.number), root.mode, sink.plus ? view.attributes(root) : null)) return;
-      if (sink.plus) view.seen.lookedUp(root.number);
+      if (!sink.add(name, slot + 2, root.node, root.attributes.mode, sink.plus ? root.attributes : null)) return;
+      if (sink.plus) store.rootLookedUp();
     }
   }
 }

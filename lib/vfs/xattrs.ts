@@ -13,15 +13,15 @@ import type { View } from "./view.ts";
 const XATTR_CREATE = 1;
 const XATTR_REPLACE = 2;
 
-const USER_PREFIX = "user.";
+export const USER_PREFIX = "user.";
 /** The kernel asks for it before it writes: the answer must be quick, and no error. */
-const CAPABILITY = "security.capability";
+export const CAPABILITY = "security.capability";
 /** A note is a line or two, not a place to keep things: it is in the version and in the journal for good. */
 const NOTE_MAX_BYTES = 4096;
 
 // Made once: `ls -l` and every writer ask for attributes that are not there, and a stack trace costs more than the rest.
-const ABSENT = new MemfsError("no_attribute", "no such attribute");
-const UNKNOWN_NAMESPACE = new MemfsError("not_supported", "only attributes named user.* are supported");
+export const ABSENT = new MemfsError("no_attribute", "no such attribute");
+export const UNKNOWN_NAMESPACE = new MemfsError("not_supported", "only attributes named user.* are supported");
 const NOT_FOR_LINKS = new MemfsError("not_permitted", "only files and directories have attributes named user.*");
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });

@@ -49,6 +49,19 @@ t.test("a SPEC is a store and its access", async (t) => {
   }
 });
 
+t.test("a SPEC with a moment is the store as it was, read-only", async (t) => {
+  const past = { store: "notes", access: "ro" };
+  t.strictSame(parseSpec("notes@#12"), { ...past, at: "#12" });
+  t.strictSame(parseSpec("notes@#12:ro"), { ...past, at: "#12" });
+  t.strictSame(parseSpec("notes@memver_01abc"), { ...past, at: "memver_01abc" });
+  t.strictSame(parseSpec("notes@2026-11-21T10:00:00Z"), { ...past, at: "2026-11-21T10:00:00.000000Z" });
+  const ago = Date.now() - Date.parse(parseSpec("notes@2 hours ago").at ?? "");
+  t.ok(ago >= 7_199_000 && ago < 7_300_000, `${ago} ms`);
+  t.strictSame(parseSpec("me@home@#1"), { store: "me@home", access: "ro", at: "#1" }, "the last @ counts");
+  for (const name of ["me@home", "build@42", "@#1"]) t.strictSame(parseSpec(name), { store: name, access: "rw" }, name);
+  t.throws(() => parseSpec("notes@#12:rw"), { code: "invalid_argument", message: /cannot be written to/ });
+});
+
 t.test("policies are read with units, and every wrong pair is named at once", async (t) => {
   t.strictSame(
     policyChanges(["max_memory_bytes=20M", "on_conflict=refuse", "strict_names=true", "scratch=*.o  tmp/"]),

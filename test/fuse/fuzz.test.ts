@@ -90,7 +90,7 @@ async function campaign(t: Test, dir: string, budget: Budget): Promise<void> {
   t.equal(failed, 0, `${count} cases, ${requests} requests`);
 }
 
-t.test("any requests, whole or spoilt, on three mounts of two stores", async (t) => {
+t.test("any requests, whole or spoilt, on four mounts of two stores", async (t) => {
   const budget = budgetOf(t, { seconds: 10 });
   await campaign(t, scratchDir(t), budget);
 });

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as prettier from "prettier";
 import t, { type Test } from "tap";
+import type { MemoryStore } from "../../lib/api.ts";
 import { currentDriver, mountedTest } from "../fixtures/drivers.ts";
 import { run, shell } from "../fixtures/fuse.ts";
 import { testHome, type TestHome } from "../fixtures/home.ts";
@@ -93,6 +94,11 @@ function isRefused({ call, result, changed }: Attempt): boolean {
   return native || result === "EROFS" || (OTHER_REFUSALS[result]?.test(call) ?? false);
 }
 
+/** The past does not show fifos, and no attributes of programs. */
+function isAbsent({ call, result, changed }: Attempt): boolean {
+  return changed.length === 0 && result === "ENOENT" && call === "unlink of a fifo";
+}
+
 /** Rows by call, columns by reach. */
 function table(found: readonly Attempt[]): string {
   const columns = [...new Set(found.map(({ reach }) => reach))];
@@ -135,6 +141,11 @@ mountedTest(t, "nothing changes a store that is mounted read-only, whichever way
   const again = await attempts(t, alone, "-");
   const known = new Map(found.map(({ call, reach, result }) => [`${call} ${reach}`, result]));
   t.strictSame(again.filter(({ call, reach, result }) => known.get(`${call} ${reach}`) !== result), [], "a mount of that store alone"); // prettier-ignore
+
+  const { usage } = await home.json<MemoryStore>("store", "show", "frozen");
+  const past = await home.directory("past");
+  await home.json("mount", `frozen@#${usage?.head_seq ?? 0}`, past);
+  t.strictSame((await attempts(t, past, "-")).filter((one) => !isRefused(one) && !isAbsent(one)), [], "as it was"); // prettier-ignore
 
   await home.memfs("daemon", "stop");
   const after = await journalKinds(home.home.dir);

@@ -17,6 +17,7 @@ const mountBody = Type.Object({
     Type.Object({
       store: Type.String({ minLength: 1, maxLength: 1024 }),
       access: Type.Union([Type.Literal("ro"), Type.Literal("rw")]),
+      at: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
     }),
     // Node ids have 15 bits for the store, and no agent reads that many.
     { minItems: 1, maxItems: 1000 },
