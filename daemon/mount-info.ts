@@ -1,8 +1,9 @@
 /** A mount as others see it, and as the home remembers it. */
 
 import type { DriverName } from "./drivers.ts";
-import type { Access } from "./mount-stores.ts";
 import type { MountRights } from "./mount-rights.ts";
+
+export type Access = "ro" | "rw";
 
 /** A moment of a store that a mount shows. */
 export interface MountedMoment {

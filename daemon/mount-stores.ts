@@ -6,9 +6,7 @@ import type { Catalogue } from "../lib/store/catalogue.ts";
 import type { Actor, StoreInfo } from "../lib/store/types.ts";
 import { formatTime } from "../lib/time.ts";
 import { parseMoment } from "../lib/vfs/hidden/moments.ts";
-import type { MountedMoment, MountedStore } from "./mount-info.ts";
-
-export type Access = "ro" | "rw";
+import type { Access, MountedMoment, MountedStore } from "./mount-info.ts";
 
 /** A store as it is asked for. */
 export interface RequestedStore {
