@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { attempt } from "./attempt.ts";
 import { type Client, compileClient } from "./client.ts";
 import { machine } from "./machine.ts";
 import { JOBS, type Job, missing, time } from "./jobs.ts";
@@ -15,6 +16,7 @@ import { native } from "./systems/native.ts";
 import { plain } from "./systems/plain.ts";
 import type { Running, System } from "./systems/system.ts";
 import { type JobRun, printReport, type Report } from "./report.ts";
+import { measureHistory } from "./history.ts";
 import { measureScale } from "./scale.ts";
 import type { Run } from "./table.ts";
 import { interrupted, onTeardown, teardown } from "./teardown.ts";
@@ -30,6 +32,7 @@ const USAGE = `npm run bench -- [options]
   --jobs NAME,…      of: ${JOBS.map((job) => job.name).join(" ")}; "none" leaves them out
   --no-parallel      leave out four processes on four mounts
   --no-scale         leave out 100,000 memories: the daemon's memory, idle CPU, start, growth
+  --no-history       leave out 100,000 versions: log, blame, at, undo, merge
   --json             all samples as JSON`;
 
 const OPTIONS = {
@@ -43,6 +46,7 @@ const OPTIONS = {
   jobs: { type: "string" },
   "no-parallel": { type: "boolean", default: false },
   "no-scale": { type: "boolean", default: false },
+  "no-history": { type: "boolean", default: false },
   json: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
 } as const;
@@ -183,30 +187,20 @@ async function bench(): Promise<void> {
     ours && !values["no-parallel"] ? await attempt(async () => measureParallel(await own("parallel"), client)) : null;
   const scale =
     ours && !values["no-scale"] ? await attempt(async () => measureScale(await own("scale"), client)) : null;
+  const history =
+    ours && !values["no-history"] ? await attempt(async () => measureHistory(await own("history"))) : null;
 
   const about = described.map(({ system: { name, title }, text }) => ({ name, title, text }));
-  const report: Report = { host, settings, systems: about, runs, jobs, jobRuns, verified, parallel, scale };
+  const report: Report = { host, settings, systems: about, runs, jobs, jobRuns, verified, parallel, scale, history };
   if (values.json) console.log(JSON.stringify(report, null, 2));
   else printReport(report);
-}
-
-/** A part that fails leaves the others' results: null, and the bench fails at the end. */
-async function attempt<T>(part: () => Promise<T>): Promise<T | null> {
-  try {
-    return await part();
-  } catch (error) {
-    interrupted.throwIfAborted();
-    console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
-    process.exitCode = 1;
-    return null;
-  }
 }
 
 /** Never through a mount that is still there: that would delete what is mounted. */
 async function removeScratch(scratch: string): Promise<void> {
   const mounts = ["bindfs", "native", "memfs"].flatMap((name) => [`${name}-any`, `${name}-one`]);
-  const places = [...mounts, "parallel", "scale"].flatMap((name) =>
-    ["mount", "mount1", "mount2", "mount3"].map((mount) => join(name, mount)),
+  const places = [...mounts, "parallel", "scale", "history"].flatMap((name) =>
+    ["mount", "mount1", "mount2", "mount3", "mount-other", "mount-undone"].map((mount) => join(name, mount)),
   );
   const left = places.filter((place) => mountedType(join(scratch, place)) !== null);
   if (left.length > 0) throw new Error(`still mounted below ${scratch}: ${left.join(", ")}`);

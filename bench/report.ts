@@ -1,4 +1,5 @@
 /** Prints what was measured. */
+import { historyLine, type HistoryRow } from "./history.ts";
 import type { Job } from "./jobs.ts";
 import type { Machine } from "./machine.ts";
 import type { Throughput } from "./parallel.ts";
@@ -36,6 +37,7 @@ export interface Report {
   readonly verified: readonly string[];
   readonly parallel: Throughput | null;
   readonly scale: Scale | null;
+  readonly history: readonly HistoryRow[] | null;
 }
 
 /** Above this load something else was running: the scheduler then places client and filesystem differently. */
@@ -57,7 +59,8 @@ export function printReport(report: Report): void {
   for (const { title, text } of systems) console.log(`- ${title}: ${text}`);
   console.log(`\n${renderTable(report.runs, settings.rows, systems)}\n`);
   if (report.jobRuns.length > 0) console.log(`${renderJobs(report)}\n`);
-  for (const line of [...report.verified, ...parallelLines(report.parallel), ...scaleLines(report.scale)]) {
+  const history = (report.history ?? []).map(historyLine);
+  for (const line of [...report.verified, ...parallelLines(report.parallel), ...scaleLines(report.scale), ...history]) {
     console.log(line);
   }
 }
