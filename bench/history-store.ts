@@ -10,6 +10,7 @@ export const VERSIONS = 100_000;
 export const LOG_VERSIONS = 10_000;
 /** Versions of the file `BLAMED`, and its lines in the end. */
 export const BLAMED_VERSIONS = 1000;
+export const BLAMED_LINES = 1000;
 /** Writes of the session that is undone. */
 export const UNDONE_WRITES = 1000;
 /** New files among them; the other writes add a line to a file each. */
@@ -97,7 +98,7 @@ async function append({ one, other }: Mounts, from: number, to: number): Promise
 /** Puts lines into a file, then changes some, each time reading what is there as an agent would. */
 async function growBlamed(mounts: Mounts): Promise<void> {
   const first = 100;
-  const inserted = BLAMED_VERSIONS - first;
+  const inserted = BLAMED_LINES - first;
   writeFileSync(join(mounts.one, BLAMED), Array.from({ length: first }, (_, line) => `line ${line}\n`).join(""));
   await each(BLAMED_VERSIONS - 1, (step) => {
     const path = join(step % 2 === 0 ? mounts.one : mounts.other, BLAMED);

@@ -5,7 +5,17 @@ import { join } from "node:path";
 import { Client } from "../lib/client.ts";
 import { findSocket, homeAt } from "../lib/home.ts";
 import { attempt } from "./attempt.ts";
-import { fillHistory, LOG, LOG_VERSIONS, type Mounts, pathOf, VERSIONS } from "./history-store.ts";
+import {
+  BLAMED,
+  BLAMED_LINES,
+  BLAMED_VERSIONS,
+  fillHistory,
+  LOG,
+  LOG_VERSIONS,
+  type Mounts,
+  pathOf,
+  VERSIONS,
+} from "./history-store.ts";
 import { mountedType, unmount, until } from "./process.ts";
 import { startMemfs } from "./systems/memfs.ts";
 import { middle } from "./table.ts";
@@ -39,7 +49,7 @@ const MERGED_LINES = 1000;
 export async function measureHistory(scratch: string): Promise<HistoryRow[]> {
   const filled = await startFilled(scratch);
   const rows: HistoryRow[] = [];
-  for (const measure of [firstPage, momentInPast, mergeAtClose]) {
+  for (const measure of [firstPage, blame, momentInPast, mergeAtClose]) {
     const row = await attempt(() => measure(filled));
     if (row !== null) rows.push(row);
   }
@@ -86,6 +96,15 @@ async function firstPage({ client, store }: Filled): Promise<HistoryRow> {
     if (page.length !== PAGE || page[0]?.n !== LOG_VERSIONS) throw new Error(`wrong log of ${LOG}`);
   });
   return { label: `log: first page of a memory with ${LOG_VERSIONS} versions`, milliseconds, target: 20 };
+}
+
+async function blame({ client, store }: Filled): Promise<HistoryRow> {
+  const milliseconds = await times(5, async () => {
+    const { lines } = await client.blame(store, `/${BLAMED}`);
+    const agents = new Set(lines.map((line) => line.agent));
+    if (lines.length !== BLAMED_LINES || agents.size !== 2) throw new Error(`wrong blame of ${BLAMED}`);
+  });
+  return { label: `blame of ${BLAMED_LINES} lines over ${BLAMED_VERSIONS} versions`, milliseconds, target: 1000 };
 }
 
 /** Each time another moment and another file, so that nothing is there from the time before. */
