@@ -1,5 +1,6 @@
 /** The consistency check of a store: references resolve, digests match, counters agree, the chain holds. */
 
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { formatId, type Uid } from "../id.ts";
 import { verifyJournal } from "./audit.ts";
 import { pastEntryKey, rangeOf, readU32, readU48 } from "./keys.ts";
@@ -18,12 +19,15 @@ export async function checkStore(state: StoreState): Promise<string[]> {
   await check.readAll();
   check.entriesMatchNodes();
   check.memoriesMatchNodes();
+  await check.versionsAreListed();
   check.countersAgree();
   await check.pastMatchesPresent();
   const audit = await verifyJournal(state);
   return audit.problem === null ? check.problems : [...check.problems, `journal: ${audit.problem}`];
 }
 
+/** Journal entries read (~10 µs each) before other work gets its turn. */
+const VERSIONS_PER_TURN = 100;
 /** Length of the seq at the end of a past entry's key. */
 const SEQ_BYTES = 6;
 
@@ -33,7 +37,8 @@ class Check {
   readonly #nodes = new Map<number, NodeRecord>();
   readonly #memories = new Map<Uid, MemoryRecord>();
   readonly #names = new Map<number, number>();
-  #versions = 0;
+  /** Seqs of the versions that lists show. */
+  readonly #listed = new Set<number>();
 
   constructor(state: StoreState) {
     this.#state = state;
@@ -59,7 +64,7 @@ class Check {
     const version = this.#state.versionAt(seq);
     const found = version?.memory === memory && version.n === n;
     this.#expect(found, `version ${n} of ${formatId("mem", memory)}: entry ${seq} does not make it`);
-    this.#versions += 1;
+    this.#listed.add(seq);
   }
 
   #entry(parent: number, entry: EntryRecord): void {
@@ -124,6 +129,27 @@ class Check {
     }
   }
 
+  /** Versions are numbered without gaps, and lists show each one that no later one took the place of. */
+  async versionsAreListed(): Promise<void> {
+    let looked = 0;
+    for (const { memory, headN, headSeq, state } of this.#memories.values()) {
+      let n = headN;
+      let replaced = state === "folded";
+      for (let seq = headSeq; seq > 0; n--) {
+        if (++looked % VERSIONS_PER_TURN === 0) await nextTurn();
+        const version = this.#state.versionAt(seq);
+        const what = `version ${n} of ${formatId("mem", memory)}`;
+        this.#expect(version?.memory === memory && version.n === n, `${what}: entry ${seq} does not make it`);
+        if (version === undefined) break;
+        const listed = this.#listed.has(seq);
+        this.#expect(listed !== replaced, `${what}: ${listed ? "is" : "is not"} listed`);
+        replaced = state === "folded" || version.folded === n - 1;
+        seq = version.previous;
+      }
+      this.#expect(n === 0, `${formatId("mem", memory)}: its first version is numbered ${n + 1}`);
+    }
+  }
+
   countersAgree(): void {
     const { counters } = this.#state;
     const live = [...this.#memories.values()].filter(
@@ -131,8 +157,8 @@ class Check {
     ).length;
     this.#expect(counters.memories === live, `counter of memories is ${counters.memories}, there are ${live}`);
     this.#expect(
-      counters.versions === this.#versions,
-      `counter of versions is ${counters.versions}, there are ${this.#versions}`,
+      counters.versions === this.#listed.size,
+      `counter of versions is ${counters.versions}, there are ${this.#listed.size}`,
     );
     let bytes = 0;
     for (const node of this.#nodes.values()) if (isFile(node.mode) && node.names.length > 0) bytes += node.size;

@@ -4,6 +4,7 @@ import { MemfsError } from "../errors.ts";
 import type { Uid } from "../id.ts";
 import { putContent } from "./content.ts";
 import type { FinishedContent } from "./chunk.ts";
+import { type FsyncRun, headOfRun } from "./fsync-run.ts";
 import { EMPTY_HASH, type Hash } from "./hash.ts";
 import type { JournalKind } from "./journal.ts";
 import { pathKey, versionKey } from "./keys.ts";
@@ -12,6 +13,7 @@ import type { NodeName, NodeRecord } from "./node-record.ts";
 import { type Mutable, type Timestamp } from "./record.ts";
 import type { Transaction } from "./transaction.ts";
 import { pathOf } from "./tree.ts";
+import { foldDetail } from "./version-record.ts";
 
 /** New content of a file. */
 export interface ContentCommit {
@@ -24,6 +26,8 @@ export interface ContentCommit {
   readonly ctime?: Timestamp;
   /** The handle it came through; 0 when none. */
   readonly handle?: number;
+  /** What that handle's fsyncs made before, when this is one of them. */
+  readonly run?: FsyncRun | null;
   readonly note?: string | null;
 }
 
@@ -36,6 +40,7 @@ interface NewVersion {
   readonly mtime: Timestamp;
   readonly parents: readonly Uid[];
   readonly handle: number;
+  readonly run?: FsyncRun | null;
   readonly note: string | null;
   readonly detail: Readonly<Record<string, unknown>> | undefined;
 }
@@ -97,6 +102,7 @@ export function appendContent(
     mtime: commit.mtime ?? tx.now,
     parents: parentsOf(memory, base),
     handle: commit.handle ?? 0,
+    run: commit.run ?? null,
     note: commit.note ?? null,
     detail: undefined,
   });
@@ -216,26 +222,36 @@ function versionOfHead(
 /** The memory's versions leave all lists: they were steps of saving another memory. They stay in the journal. */
 export function foldMemory(tx: Transaction, uid: Uid): void {
   const memory = tx.editMemory(uid);
+  let replaced = false;
   for (let seq = memory.headSeq; seq > 0;) {
     const version = tx.versionAt(seq);
     if (version === undefined)
       throw new MemfsError("damaged", `journal entry ${seq} is missing; run memfs audit verify`);
+    if (!replaced) tx.counters.versions -= 1;
+    replaced = version.folded === version.n - 1;
     tx.delete(versionKey(uid, version.n, seq));
     seq = version.previous;
   }
   memory.state = "folded";
   tx.journal("memory.folded", { memory: uid }, { path: memory.path });
   tx.counters.memories -= 1;
-  tx.counters.versions -= memory.headN;
 }
 
 function appendVersion(tx: Transaction, memory: Mutable<MemoryRecord>, made: NewVersion): void {
   const id = tx.newVersionId();
   const n = memory.headN + 1;
-  const { path, hash, detail } = made;
+  const { path, hash, mode, mtime, note, handle } = made;
   const size = hash === null ? undefined : made.size;
-  const sizeBefore = memory.hash === null ? null : memory.size;
-  const { mode, mtime, parents, note, handle } = made;
+  let { parents, detail } = made;
+  let sizeBefore = memory.hash === null ? null : memory.size;
+  const folded = headOfRun(tx, memory, { run: made.run ?? null, parents });
+  if (folded !== null) {
+    tx.delete(versionKey(memory.memory, folded.n, folded.seq));
+    tx.counters.versions -= 1;
+    parents = folded.made.parents;
+    sizeBefore = folded.made.sizeBefore;
+    detail = foldDetail(folded);
+  }
   const evidence = tx.cause.evidence ?? null;
   const seq = tx.journal(
     made.kind,

@@ -2,7 +2,7 @@
 
 import type { Uid } from "../id.ts";
 import type { Hash } from "./hash.ts";
-import type { JournalEntry, JournalKind, Made } from "./journal.ts";
+import type { JournalEntry, Made } from "./journal.ts";
 import type { Actor, Micros, Operation } from "./types.ts";
 
 /** An immutable version. Redaction erases what can be erased: then `path`, `hash` and `made` are gone. */
@@ -22,6 +22,8 @@ export interface VersionRecord {
   readonly hash: Hash | null;
   readonly size: number;
   readonly made: Made;
+  /** Number of the version before it, if lists show this one in its place. */
+  readonly folded: number | null;
   readonly erased: boolean;
 }
 
@@ -45,18 +47,29 @@ export function versionOf(entry: JournalEntry): VersionRecord | undefined {
     n: version.n,
     seq: entry.seq,
     previous: version.previous,
-    operation: operationOf(entry.kind),
+    operation: operationOf(entry),
     createdAt: entry.at,
     actor: entry.actor,
     path: erasable?.path ?? null,
     hash: erasable?.hash ?? null,
     size: erasable?.size ?? 0,
     made: erasable?.made ?? ERASED,
+    folded: foldedBy(entry),
     erased: erasable === null,
   };
 }
 
-function operationOf(kind: JournalKind): Operation {
-  if (kind === "memory.created") return "created";
+function operationOf({ kind, erasable }: JournalEntry): Operation {
+  if (kind === "memory.created" || erasable?.detail?.["created"] === true) return "created";
   return kind === "memory.deleted" ? "deleted" : "modified";
+}
+
+function foldedBy({ erasable }: JournalEntry): number | null {
+  const folded = erasable?.detail?.["folded"];
+  return typeof folded === "number" ? folded : null;
+}
+
+/** Detail of the journal entry that makes the version in the place of another. */
+export function foldDetail({ n, operation }: VersionRecord): Readonly<Record<string, unknown>> {
+  return operation === "created" ? { folded: n, created: true } : { folded: n };
 }

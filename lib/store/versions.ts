@@ -1,5 +1,6 @@
 /** Reading history: versions by id, number or time, and the memories behind a path. */
 
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { MemfsError } from "../errors.ts";
 import { formatId, parseId, type Uid } from "../id.ts";
 import { hex } from "./hash.ts";
@@ -15,6 +16,8 @@ import type { Micros, VersionInfo, VersionSpec } from "./types.ts";
 /** Where number and seq stand in a version's key, after the kind and the memory. */
 const N_AT = 17;
 export const SEQ_AT = 21;
+/** Journal entries read (~10 µs each) before other work gets its turn. */
+const VERSIONS_PER_TURN = 100;
 
 /** The version with this id. @throws MemfsError `not_found` */
 export function versionById(state: StoreState, id: string): VersionRecord {
@@ -119,7 +122,8 @@ export async function resolveVersion(state: StoreState, memory: Uid, spec: Versi
 async function numberedVersion(state: StoreState, { memory, headN }: MemoryRecord, n: number): Promise<VersionRecord> {
   const version = n > 0 ? await findVersion(state, memory, n) : await countBack(state, memory, -n);
   if (version !== undefined) return version;
-  throw new MemfsError("not_found", `there is no version ${n}; the memory has versions 1 to ${headN}`);
+  const why = n > 0 && n <= headN ? "it was folded into a later one" : `the memory has versions 1 to ${headN}`;
+  throw new MemfsError("not_found", `there is no version ${n}; ${why}`);
 }
 
 /** The listed version so many before the newest. */
@@ -145,7 +149,10 @@ export function seqUpTo(state: StoreState, at: Micros): number | null {
   return high < 1 ? null : high;
 }
 
-/** The newest version of a memory up to a seq, or null. Versions are numbered in the order of their seqs. */
+/**
+ * The newest version of a memory up to a seq, or null; also one that was folded into a later one: until that came it
+ * was the head. Versions are numbered in the order of their seqs.
+ */
 export async function versionAtSeq(
   state: StoreState,
   { memory, headN, headSeq }: MemoryRecord,
@@ -153,20 +160,24 @@ export async function versionAtSeq(
 ): Promise<VersionRecord | null> {
   // Mostly it is the head that is asked for.
   if (headSeq <= seq) return state.versionAt(headSeq) ?? null;
-  let found = 0;
+  let later = headSeq;
   let low = 1;
   let high = headN;
   while (low <= high) {
     const middle = (low + high) >>> 1;
     const place = await placeFrom(state, memory, { from: middle, to: high });
     if (place !== undefined && place.seq <= seq) {
-      found = place.seq;
       low = place.n + 1;
     } else {
+      later = place?.seq ?? later;
       high = middle - 1;
     }
   }
-  return state.versionAt(found) ?? null;
+  for (let walked = 1; later > seq; walked++) {
+    if (walked % VERSIONS_PER_TURN === 0) await nextTurn();
+    later = state.versionAt(later)?.previous ?? 0;
+  }
+  return state.versionAt(later) ?? null;
 }
 
 /** The memories that are or were at a path: the present one, then the last before it, and so on. */

@@ -1,6 +1,7 @@
 /** Turns drafts into versions. */
 
 import type { NodeRecord } from "../store/node-record.ts";
+import { continueRun } from "../store/fsync-run.ts";
 import { commitContent } from "../store/commit.ts";
 import { Draft, type Head } from "./draft.ts";
 import type { Caller } from "./filesystem.ts";
@@ -14,6 +15,8 @@ export const NOBODY: Caller = Object.freeze({ uid: 0, gid: 0, pid: 0, uniqueHigh
 export interface Committer {
   readonly caller: Caller;
   readonly handle?: FileHandle;
+  /** It is an fsync of the handle: versions of several in a row may be one. */
+  readonly fsync?: boolean;
 }
 
 /** The mount's draft of a file, made if there is none. */
@@ -63,14 +66,16 @@ async function commitLater(view: View, draft: Draft, committer: Committer): Prom
   }
 }
 
-function record(view: View, { draft, head }: { draft: Draft; head: Head }, { caller, handle }: Committer): void {
+function record(view: View, { draft, head }: { draft: Draft; head: Head }, { caller, handle, fsync }: Committer): void {
   const content = draft.finish(head);
   const { mtime, ctime, base, node: number } = draft;
   const author = handle ?? draft.author;
   const note = view.notes.size === 0 ? null : (view.notes.get(number) ?? null);
+  const run = fsync === true ? (handle?.synced ?? null) : null;
   const memory = view.live.store.update(view.cause(caller, author), (tx) =>
-    commitContent(tx, tx.editNode(number), { content, base, mtime, ctime, handle: author?.id ?? 0, note }),
+    commitContent(tx, tx.editNode(number), { content, base, mtime, ctime, handle: author?.id ?? 0, run, note }),
   );
+  if (fsync === true && handle !== undefined) handle.synced = memory === null ? null : continueRun(run, memory);
   view.drafts.delete(number);
   view.waiting.delete(number);
   // Bytes equal to the head make no version: the note waits for one.

@@ -6,7 +6,7 @@ import type { NodeRecord } from "../store/node-record.ts";
 import { commitDraft, draftOf } from "./commits.ts";
 import { dropPrivileges } from "./privileges.ts";
 import type { Answer, Caller, HandleRef, LockOwner, OpenedHandle, WriteFlags } from "./filesystem.ts";
-import { type FileHandle, isWritable, isWriteOnly, O_APPEND, O_TRUNC } from "./handle.ts";
+import { type FileHandle, isSynchronous, isWritable, isWriteOnly, O_APPEND, O_TRUNC } from "./handle.ts";
 import { checkSize } from "./limits.ts";
 import type { View } from "./view.ts";
 
@@ -57,7 +57,9 @@ export class Files {
     const draft = isWritable(flags) ? view.drafts.get(node.number) : undefined;
     if (draft !== undefined) draft.author ??= handle;
     // Written bytes reach other readers at once, and the kernel does not ask for security.capability per write.
-    const directIo = isWriteOnly(flags) || (isWritable(flags) && (flags & O_APPEND) !== 0);
+    // Not with O_SYNC: then the kernel forgets the fsync after each write.
+    const direct = isWriteOnly(flags) || (isWritable(flags) && (flags & O_APPEND) !== 0);
+    const directIo = direct && !isSynchronous(flags);
     // Closing a handle that cannot write matters only to the fcntl locks of whoever closes it.
     const noFlush = !isWritable(flags) && !view.live.locks.wantsFlush(node.number);
     const { fhHigh, fhLow } = view.handles.refOf(handle);
@@ -204,7 +206,7 @@ export class Files {
   }
 
   async fsync(caller: Caller, number: number, ref: HandleRef): Promise<void> {
-    await commitDraft(this.#view, number, { caller, handle: this.#view.handles.file(ref, number) });
+    await commitDraft(this.#view, number, { caller, handle: this.#view.handles.file(ref, number), fsync: true });
     await this.#view.live.store.sync();
   }
 }

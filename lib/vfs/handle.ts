@@ -2,6 +2,7 @@
 
 import { MemfsError } from "../errors.ts";
 import type { EntryRecord } from "../store/entry-record.ts";
+import type { FsyncRun } from "../store/fsync-run.ts";
 import type { HandleRef } from "./filesystem.ts";
 import type { ProcessIdentity } from "./processes.ts";
 
@@ -11,6 +12,8 @@ const O_WRONLY = 1;
 export const O_EXCL = 0o200;
 export const O_TRUNC = 0o1000;
 export const O_APPEND = 0o2000;
+/** A bit of O_SYNC, too. */
+const O_DSYNC = 0o10000;
 export const O_NOATIME = 0o1000000;
 
 /** Bits of `fhHigh` below the generation. */
@@ -30,6 +33,8 @@ export interface FileHandle {
   readonly uid: number;
   /** Asked of `/proc` when first needed: a reader never needs it. */
   process: ProcessIdentity | null;
+  /** What its fsyncs made of the memory. */
+  synced: FsyncRun | null;
 }
 
 export interface DirectoryHandle {
@@ -42,6 +47,8 @@ export interface DirectoryHandle {
 export type Handle = FileHandle | DirectoryHandle;
 
 export const isWritable = (flags: number): boolean => (flags & O_ACCMODE) !== O_RDONLY;
+/** Every write is followed by an fsync. */
+export const isSynchronous = (flags: number): boolean => (flags & O_DSYNC) !== 0;
 export const isWriteOnly = (flags: number): boolean => (flags & O_ACCMODE) === O_WRONLY;
 
 /** The handles of one store in one mount. Numbers are not reused until they wrap at 2^32. */
@@ -59,8 +66,9 @@ export class Handles {
     return this.#open.size;
   }
 
-  openFile({ node, flags, opener, uid }: Omit<FileHandle, "id" | "kind" | "process">): FileHandle {
-    const opened: FileHandle = { kind: "file", id: this.#nextId(), node, flags, opener, uid, process: null };
+  openFile({ node, flags, opener, uid }: Omit<FileHandle, "id" | "kind" | "process" | "synced">): FileHandle {
+    const id = this.#nextId();
+    const opened: FileHandle = { kind: "file", id, node, flags, opener, uid, process: null, synced: null };
     this.#open.set(opened.id, opened);
     return opened;
   }

@@ -75,6 +75,17 @@ os.write(fd, b"new\\n")
 os.close(fd)
 os.replace(temporary, "f")'`,
   },
+  "a program that syncs every write": {
+    tool: "python3",
+    script: `cd "$1" && python3 -c '
+import os
+fd = os.open("f", os.O_WRONLY | os.O_TRUNC)
+for byte in b"new\\n":
+    os.write(fd, bytes([byte]))
+    os.fsync(fd)
+os.close(fd)'`,
+  },
+  "dd oflag=sync": { tool: "dd", script: 'echo new > "$2/f" && dd if="$2/f" of="$1/f" bs=1 oflag=sync status=none' },
   "an agent's tool": {
     tool: "node",
     script: `cd "$1" && node -e '

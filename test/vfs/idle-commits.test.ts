@@ -1,6 +1,7 @@
 /** A file that stays open is committed by time. */
 
 import { mock } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import t, { type Test } from "tap";
 import { historyFixture, type HistoryFixture } from "../fixtures/history.ts";
 import { FullKv } from "../fixtures/kv-full.ts";
@@ -8,13 +9,15 @@ import type { TestClock } from "../fixtures/store.ts";
 import { mountedFixture, O_APPEND, O_EXCL, O_RDWR, O_TRUNC, O_WRONLY } from "../fixtures/vfs.ts";
 
 /** Timers that the test moves on: they are what the daemon waits with, the clock is what it looks at. */
-function timers(t: Test, clock: TestClock): { pass(seconds: number): void } {
+function timers(t: Test, clock: TestClock): { pass(seconds: number): Promise<void> } {
   mock.timers.enable({ apis: ["setTimeout"] });
   t.teardown(() => mock.timers.reset());
   return {
-    pass: (seconds) => {
+    pass: async (seconds) => {
       clock.pass(seconds);
       mock.timers.tick(seconds * 1000);
+      // What a timer began sets the next one when it is done.
+      for (let turn = 0; turn < 20; turn++) await nextTurn();
     },
   };
 }
@@ -24,7 +27,7 @@ async function soon(condition: () => Promise<boolean> | boolean): Promise<void> 
   const end = performance.now() + 5000;
   while (!(await condition())) {
     if (performance.now() > end) throw new Error("it did not happen within 5 s");
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
   }
 }
 
@@ -37,11 +40,11 @@ t.test("half a minute after the first write, what was written is a version", asy
   await mount.write("/f", "old\n");
   const file = await mount.open("/f", O_WRONLY | O_APPEND);
   await mount.put(file, "a\n");
-  pass(20);
+  await pass(20);
   await mount.put(file, "b\n");
-  pass(9);
+  await pass(9);
   t.strictSame(await log("/f"), ["created"], "not before");
-  pass(2);
+  await pass(2);
   await soon(async () => (await log("/f")).length === 2);
   t.equal(await head(fixture, "/f"), "old\na\nb\n", "and others see it");
   await mount.put(file, "c\n");
@@ -55,15 +58,15 @@ t.test("each draft has its own half minute", async (t) => {
   const { pass } = timers(t, clock);
   const first = await mount.open("/first", O_WRONLY);
   await mount.put(first, "1");
-  pass(15);
+  await pass(15);
   const second = await mount.open("/second", O_WRONLY);
   await mount.put(second, "2");
-  pass(16);
+  await pass(16);
   await soon(async () => (await log("/first")).length === 1);
   t.strictSame(await log("/second"), []);
-  pass(13);
+  await pass(13);
   t.strictSame(await log("/second"), []);
-  pass(2);
+  await pass(2);
   await soon(async () => (await log("/second")).length === 1);
   await mount.close(first);
   await mount.close(second);
@@ -79,7 +82,7 @@ t.test("a file that was only truncated, or only made, is committed too", async (
     await mount.open("/made", O_WRONLY),
     await mount.open("/exclusive", O_WRONLY | O_EXCL),
   ];
-  pass(31);
+  await pass(31);
   await soon(async () => (await log("/exclusive")).length === 1);
   t.strictSame(await log("/truncated"), ["modified", "created"]);
   t.strictSame(await log("/made"), ["created"]);
@@ -92,7 +95,7 @@ t.test("who wrote stands in the version", async (t) => {
   const { pass } = timers(t, clock);
   const file = await mount.open("/f", O_WRONLY);
   await mount.put(file, "x");
-  pass(31);
+  await pass(31);
   await soon(async () => (await log("/f")).length === 1);
   const { items } = await store.history.list({ memoryId: idOf("/f"), limit: 1 });
   t.match(items[0], { actor: { type: "session", agent: "scout" }, evidence: { pid: process.pid } });
@@ -106,8 +109,8 @@ t.test("a file without a name stays a draft, and its bytes stay", async (t) => {
   await mount.put(file, "kept");
   await mount.unlink("/f");
   const before = store.usage().versions;
-  pass(31);
-  pass(31);
+  await pass(31);
+  await pass(31);
   t.equal((await mount.bytes(file, 0, 10)).toString(), "kept");
   t.equal(store.usage().versions, before);
   await mount.close(file);
@@ -122,13 +125,13 @@ t.test("what could not be stored is tried again half a minute later", async (t) 
   await mount.put(file, "new");
   kv.full = true;
   const errors = async (): Promise<string> => mount.read("/.memfs/errors");
-  pass(31);
+  await pass(31);
   await soon(async () => (await errors()).includes("commit"));
   t.equal((await errors()).trimEnd().split("\n").length, 1, "once");
   kv.full = false;
-  pass(25);
+  await pass(25);
   t.equal(store.usage().versions, 1);
-  pass(6);
+  await pass(6);
   await soon(() => store.usage().versions === 2);
   await mount.close(file);
   t.equal(store.usage().versions, 2);
@@ -140,7 +143,7 @@ t.test("many drafts at once", async (t) => {
   const files = [];
   for (let n = 0; n < 500; n++) files.push(await mount.open(`/f${n}`, O_WRONLY));
   for (const file of files) await mount.put(file, "x");
-  pass(31);
+  await pass(31);
   await soon(() => store.usage().versions === 500);
   for (const file of files) await mount.close(file);
   t.equal(store.usage().versions, 500);
