@@ -18,6 +18,7 @@ import type { Running, System } from "./systems/system.ts";
 import { type JobRun, printReport, type Report } from "./report.ts";
 import { measureHistory } from "./history.ts";
 import { measureScale } from "./scale.ts";
+import { measureSequential } from "./sequential.ts";
 import type { Run } from "./table.ts";
 import { interrupted, onTeardown, teardown } from "./teardown.ts";
 
@@ -31,6 +32,7 @@ const USAGE = `npm run bench -- [options]
   --scratch DIR      where to work, on the disk to compare with (the system's temporary directory)
   --jobs NAME,…      of: ${JOBS.map((job) => job.name).join(" ")}; "none" leaves them out
   --no-parallel      leave out four processes on four mounts
+  --no-sequential    leave out one large file, written and read
   --no-scale         leave out 100,000 memories: the daemon's memory, idle CPU, start, growth
   --no-history       leave out 100,000 versions: log, blame, at, undo, merge
   --json             all samples as JSON`;
@@ -45,6 +47,7 @@ const OPTIONS = {
   scratch: { type: "string", default: tmpdir() },
   jobs: { type: "string" },
   "no-parallel": { type: "boolean", default: false },
+  "no-sequential": { type: "boolean", default: false },
   "no-scale": { type: "boolean", default: false },
   "no-history": { type: "boolean", default: false },
   json: { type: "boolean", default: false },
@@ -187,11 +190,31 @@ async function bench(): Promise<void> {
     ours && !values["no-parallel"] ? await attempt(async () => measureParallel(await own("parallel"), client)) : null;
   const scale =
     ours && !values["no-scale"] ? await attempt(async () => measureScale(await own("scale"), client)) : null;
+  const sequential = values["no-sequential"]
+    ? null
+    : await attempt(async () =>
+        measureSequential(await own("sequential"), {
+          ...settings,
+          systems: available.filter(({ name }) => name !== "native"),
+        }),
+      );
   const history =
     ours && !values["no-history"] ? await attempt(async () => measureHistory(await own("history"))) : null;
 
   const about = described.map(({ system: { name, title }, text }) => ({ name, title, text }));
-  const report: Report = { host, settings, systems: about, runs, jobs, jobRuns, verified, parallel, scale, history };
+  const report: Report = {
+    host,
+    settings,
+    systems: about,
+    runs,
+    jobs,
+    jobRuns,
+    verified,
+    parallel,
+    sequential,
+    scale,
+    history,
+  };
   if (values.json) console.log(JSON.stringify(report, null, 2));
   else printReport(report);
 }
@@ -199,6 +222,7 @@ async function bench(): Promise<void> {
 /** Never through a mount that is still there: that would delete what is mounted. */
 async function removeScratch(scratch: string): Promise<void> {
   const mounts = ["bindfs", "native", "memfs"].flatMap((name) => [`${name}-any`, `${name}-one`]);
+  mounts.push(...["bindfs", "memfs"].map((name) => join("sequential", name)));
   const places = [...mounts, "parallel", "scale", "history"].flatMap((name) =>
     ["mount", "mount1", "mount2", "mount3", "mount-other", "mount-undone"].map((mount) => join(name, mount)),
   );

@@ -5,6 +5,7 @@ import type { Machine } from "./machine.ts";
 import type { Throughput } from "./parallel.ts";
 import type { Row, SystemName } from "./rows.ts";
 import type { Scale } from "./scale.ts";
+import { type SequentialRun, sequentialLines } from "./sequential.ts";
 import { digits, middle, renderTable, type Run, targetText } from "./table.ts";
 
 /** One run of a job on one system. */
@@ -36,6 +37,7 @@ export interface Report {
   readonly jobRuns: readonly JobRun[];
   readonly verified: readonly string[];
   readonly parallel: Throughput | null;
+  readonly sequential: readonly SequentialRun[] | null;
   readonly scale: Scale | null;
   readonly history: readonly HistoryRow[] | null;
 }
@@ -59,6 +61,7 @@ export function printReport(report: Report): void {
   for (const { title, text } of systems) console.log(`- ${title}: ${text}`);
   console.log(`\n${renderTable(report.runs, settings.rows, systems)}\n`);
   if (report.jobRuns.length > 0) console.log(`${renderJobs(report)}\n`);
+  if (report.sequential !== null) console.log(`${sequentialLines(report.sequential, systems).join("\n")}\n`);
   const history = (report.history ?? []).map(historyLine);
   for (const line of [...report.verified, ...parallelLines(report.parallel), ...scaleLines(report.scale), ...history]) {
     console.log(line);
