@@ -1,10 +1,11 @@
 /**
  * Differences of two sequences of lines. Lines that occur once on both sides are matched first (as `diff --patience`
- * does), which keeps what belongs together in one place and the work small; what lies between them goes to a library's
- * longest common subsequence.
+ * does), which keeps what belongs together in one place and the work small; between them it is a longest common
+ * subsequence, of few differences our own, of many a library's.
  */
 
 import { LCS } from "node-diff3";
+import { type Match, matchShort } from "./short-script.ts";
 
 /** Lines `from` to `to` of a were replaced by lines `newFrom` to `newTo` of b: half-open, counted from 0. */
 export interface Hunk {
@@ -14,16 +15,13 @@ export interface Hunk {
   readonly newTo: number;
 }
 
+/** Differences up to which time grows with their number; beyond, it is the number of equal pairs (~1 ms). */
+const FEW = 200;
 /** More pairs of lines than this are not compared (~10 ms): the whole stretch counts as replaced. */
 const MAX_PAIRS = 1_000_000;
 
 /** Two stretches that are to be compared. */
 type Stretch = Hunk;
-
-interface Match {
-  readonly at: number;
-  readonly newAt: number;
-}
 
 /** A match as the library returns it, with the one before it; the first stands before all lines. */
 interface Candidate {
@@ -142,10 +140,17 @@ function longestAscending(matches: readonly Match[]): Match[] {
 
 /** The longest common subsequence of two stretches, or nothing when that takes long. */
 function commonLines({ a, b }: Comparison, { from, to, newFrom, newTo }: Stretch): Match[] {
-  if ((to - from) * (newTo - newFrom) > MAX_PAIRS) return [];
+  const old = a.slice(from, to);
+  const changed = b.slice(newFrom, newTo);
+  const found = matchShort(old, changed, FEW) ?? matchLong(old, changed);
+  return found.map(({ at, newAt }) => ({ at: from + at, newAt: newFrom + newAt }));
+}
+
+function matchLong(a: readonly string[], b: readonly string[]): Match[] {
+  if (a.length * b.length > MAX_PAIRS) return [];
   const found: Match[] = [];
-  let last = LCS(a.slice(from, to), b.slice(newFrom, newTo)) as Candidate | null | undefined;
+  let last = LCS([...a], [...b]) as Candidate | null | undefined;
   for (; last && last.buffer1index >= 0; last = last.chain)
-    found.push({ at: from + last.buffer1index, newAt: newFrom + last.buffer2index });
+    found.push({ at: last.buffer1index, newAt: last.buffer2index });
   return found.reverse();
 }
