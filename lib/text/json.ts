@@ -118,7 +118,7 @@ class Scanner {
       const key = this.#string();
       const colon = this.space() + this.#text[this.#at++] + this.space();
       const value = this.node(depth + 1);
-      const name = JSON.parse(key) as string;
+      const name = key.includes("\\") ? (JSON.parse(key) as string) : key.slice(1, -1);
       if (value === null || members.has(name)) return null;
       members.set(name, { lead, key, colon, value, trail: this.space() });
       if (this.#text[this.#at] !== ",") break;

@@ -43,10 +43,10 @@ class JsonMerge {
   }
 
   value(base: JsonNode | undefined, { head, mine, depth }: Values): Merged {
-    if (same(head, mine) || same(base, mine)) return head?.raw;
-    // With a change of head's layout only, mine's changes are put into that layout.
+    // Objects are never compared as a whole first: that would be done again on each level.
     if (head?.kind === "object" && mine?.kind === "object" && (base === undefined || base.kind === "object"))
-      return this.#sameStyle && base?.raw === head.raw ? mine.raw : this.#object(base, { head, mine, depth });
+      return this.#object(base, { head, mine, depth });
+    if (same(head, mine) || same(base, mine)) return head?.raw;
     if (!same(base, head)) return CONFLICT;
     return mine === undefined ? undefined : this.#write(mine, depth);
   }
@@ -55,6 +55,8 @@ class JsonMerge {
     base: JsonObject | undefined,
     { head, mine, depth }: { head: JsonObject; mine: JsonObject; depth: number },
   ): Merged {
+    if (head.raw === mine.raw || base?.raw === mine.raw) return head.raw;
+    if (this.#sameStyle && base?.raw === head.raw) return mine.raw;
     const members: WrittenMember[] = [];
     for (const key of mergedKeys(base, head, mine)) {
       const origin = head.members.get(key) ?? null;
@@ -67,6 +69,7 @@ class JsonMerge {
       if (value === CONFLICT) return CONFLICT;
       if (value !== undefined) members.push({ key: (origin ?? (other as JsonMember)).key, value, origin });
     }
+    if (members.length === 0 && head.members.size === 0) return head.raw;
     return writeObject(members, { origins: [...head.members.values()], style: this.#style, depth });
   }
 

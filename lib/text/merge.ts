@@ -9,7 +9,7 @@ const JSON_NAME = /\.json$/i;
 
 /**
  * What `head` becomes with the changes from `base` to `mine`, or null for a conflict. A base that never was is empty.
- * `path` says what kind of text it is. Takes time that grows with the texts, some 10 ms for 1 MiB.
+ * `path` says what kind of text it is. Takes time that grows with the texts: of 1 MiB each, text takes 50 ms and JSON 200.
  */
 export function merge(base: Buffer, head: Buffer, mine: Buffer, { path }: { path: string }): Buffer | null {
   if (mine.equals(base) || head.equals(mine)) return head;

@@ -204,6 +204,13 @@ const FORM: readonly Case[] = [
     merged: pretty({ a: 2 }),
   },
   {
+    name: "white space in an empty object stays",
+    base: '{ "a": {  }, "b": 1 }',
+    head: '{ "a": { }, "b": 2 }',
+    mine: '{ "a": {}, "b": 1, "c": 1 }',
+    merged: '{ "a": { }, "b": 2, "c": 1 }',
+  },
+  {
     name: "head emptied it, mine added to it",
     base: pretty({ a: 1 }),
     head: "{}\n",
