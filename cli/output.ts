@@ -1,6 +1,6 @@
 /** Writing for people and for machines. */
 
-import type { LineText, MemoryVersion } from "../lib/api.ts";
+import type { MemoryVersion } from "../lib/api.ts";
 
 /** Writes to stdout as it is. */
 export function write(data: string | Uint8Array): void {
@@ -69,12 +69,23 @@ export function size(bytes: number): string {
   return `${Number(value.toFixed(1))} ${UNITS[unit] ?? ""}`;
 }
 
-const CODES = { dim: "2", red: "31", green: "32", yellow: "33" } as const;
+const CODES = { bold: "1", dim: "2", red: "31", green: "32", yellow: "33", cyan: "36" } as const;
+
+export type Colour = keyof typeof CODES;
 
 /** The text in a colour, where a person looks and has not asked for none (NO_COLOR, https://no-color.org). */
-export function paint(colour: keyof typeof CODES, text: string): string {
-  const wanted = process.stdout.isTTY && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
-  return wanted ? `\u001b[${CODES[colour]}m${text}\u001b[0m` : text;
+export function paint(colour: Colour, text: string): string {
+  return wantsColours() ? `\u001b[${CODES[colour]}m${text}\u001b[0m` : text;
+}
+
+/** As {@link paint}, for bytes that may be no text. */
+export function paintBytes(colour: Colour, bytes: Buffer): Buffer {
+  if (!wantsColours()) return bytes;
+  return Buffer.concat([Buffer.from(`\u001b[${CODES[colour]}m`), bytes, Buffer.from("\u001b[0m")]);
+}
+
+function wantsColours(): boolean {
+  return process.stdout.isTTY && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
 }
 
 /** Who made a version: agent and session, or whoever it was. */
@@ -87,9 +98,4 @@ export function author({ agent, created_by: by }: Pick<MemoryVersion, "agent" | 
     case "user_actor":
       return printable(by.user_id);
   }
-}
-
-/** Bytes of a line, without its line feed. */
-export function bytesOf({ text, text_base64: encoded }: LineText): Buffer {
-  return text === null ? Buffer.from(encoded ?? "", "base64") : Buffer.from(text);
 }

@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ register: Register }>>> 
   ls: () => import("./commands/ls.ts"),
   cat: () => import("./commands/cat.ts"),
   log: () => import("./commands/log.ts"),
+  diff: () => import("./commands/diff.ts"),
   blame: () => import("./commands/blame.ts"),
   show: () => import("./commands/show.ts"),
   rollback: () => import("./commands/rollback.ts"),

@@ -173,6 +173,51 @@ export interface Blame {
   readonly lines: readonly BlamedLine[];
 }
 
+/** One side of a file that differs. */
+export interface DiffSide {
+  readonly path: string;
+  readonly path_exact: boolean;
+  /** `st_mode` in octal digits: `100644`, `120000` for a symbolic link. */
+  readonly mode: string;
+  /** Null for a symbolic link, which has no versions; so are the next three. */
+  readonly memory_id: string | null;
+  readonly memory_version_id: string | null;
+  readonly n: number | null;
+  readonly content_sha256: string | null;
+}
+
+export interface DiffLine extends LineText {
+  readonly kind: "context" | "removed" | "added";
+  /** Present and true for a last line without a line feed. */
+  readonly no_newline?: boolean;
+}
+
+/** Lines from `from_line` of one side, and from `to_line` of the other: counted from 1; the line before where there are none. */
+export interface DiffHunk {
+  readonly from_line: number;
+  readonly from_count: number;
+  readonly to_line: number;
+  readonly to_count: number;
+  readonly lines: readonly DiffLine[];
+}
+
+/** A file that differs; a side where it is not there is null. */
+export interface FileDiff {
+  readonly from: DiffSide | null;
+  readonly to: DiffSide | null;
+  /** Of `binary` contents, and those that are `too_large` (over 4 MiB), it is only known that they differ. */
+  readonly kind: "text" | "binary" | "too_large";
+  /** None when only the path or the mode differs. */
+  readonly hunks: readonly DiffHunk[];
+}
+
+export interface Diff {
+  readonly type: "diff";
+  readonly memory_store_id: string;
+  /** By path; empty when nothing differs. */
+  readonly files: readonly FileDiff[];
+}
+
 export interface AuditReport {
   readonly type: "audit_report";
   readonly memory_store_id: string;

@@ -6,6 +6,7 @@ import {
   type Blame,
   type Capabilities,
   type DaemonStatus,
+  type Diff,
   type ErrorEnvelope,
   type List,
   type Memory,
@@ -23,6 +24,17 @@ import { VERSION } from "./version.ts";
 
 /** Query parameters; undefined ones are left out. */
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** What to compare: `from` and `to` are versions of a memory, or moments for a directory. */
+export interface DiffQuery {
+  readonly path: string;
+  /** Default: the version before `to`, if that is given, else the one before the newest; a directory has none. */
+  readonly from?: string | undefined;
+  /** Default: the newest. */
+  readonly to?: string | undefined;
+  /** Of the other memory; default `path`. */
+  readonly to_path?: string | undefined;
+}
 
 interface Exchange {
   readonly query?: Query;
@@ -128,6 +140,13 @@ export class Client {
   /** The lines of the memory that is or was at the path, or of a version of it, and whose they are. */
   blame(store: string, path: string, version?: string): Promise<Blame> {
     return this.#json("GET", ofStore(store, "/blame"), { query: { path, version } });
+  }
+
+  /**
+   * What differs: of a memory, between versions of it or of the one at `to_path`; of a directory, between moments.
+   */
+  diff(store: string, query: DiffQuery): Promise<Diff> {
+    return this.#json("GET", ofStore(store, "/diff"), { query: { ...query } });
   }
 
   /** Bytes of the memory at an absolute path, or of a version of it. */

@@ -2,9 +2,10 @@
 
 import type { Command } from "commander";
 import type { Blame, BlamedLine } from "../../lib/api.ts";
+import { bytesOfLine } from "../../lib/patch.ts";
 import { common } from "../command.ts";
 import type { Context } from "../context.ts";
-import { author, bytesOf, json, localTime, paint, write } from "../output.ts";
+import { author, json, localTime, paint, write } from "../output.ts";
 import { resolveMemory } from "../target.ts";
 
 const EXAMPLES = `memfs blame ./notes/limits.md
@@ -29,7 +30,7 @@ async function blame(context: Context, text: string, flags: { readonly json?: bo
     const who = `${versionName(found, blamed).padStart(width.version)}  ${author(blamed).padEnd(width.author)}`;
     const when = paint("dim", localTime(blamed.created_at));
     const row = `${who}  ${when}  ${String(blamed.line).padStart(width.line)}  `;
-    return Buffer.concat([Buffer.from(row), bytesOf(blamed), LINE_FEED]);
+    return Buffer.concat([Buffer.from(row), bytesOfLine(blamed), LINE_FEED]);
   });
   write(Buffer.concat(rows));
 }

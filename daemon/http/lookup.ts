@@ -70,8 +70,12 @@ async function resolveOrNull(store: Store, memoryId: string, spec: VersionSpec):
   }
 }
 
-/** A version as it is named: `memver_…`, a number from 1, a negative one counted back from the head, `#SEQ`, or a time. */
+/**
+ * A version as it is named: `memver_…`, `head`, a number from 1, a negative one counted back from the head, `#SEQ`, or a
+ * time.
+ */
 export function parseVersionSpec(text: string): VersionSpec {
+  if (text === "head") return { n: 0 };
   if (/^memver_\w+$/.test(text)) return { id: text };
   if (/^-?\d{1,15}$/.test(text) && Number(text) !== 0) return { n: Number(text) };
   if (/^#[1-9]\d{0,14}$/.test(text)) return { seq: Number(text.slice(1)) };
@@ -81,6 +85,23 @@ export function parseVersionSpec(text: string): VersionSpec {
     "invalid_argument",
     `${JSON.stringify(text)} is no version; give memver_…, a number from 1, -1 for the one before the head, #SEQ, or a time`,
   );
+}
+
+/**
+ * The last journal entry of a moment: `head`, `#SEQ`, `memver_…`, or a time.
+ * @throws MemfsError `invalid_argument`, `not_found` for one that is unknown, before the first entry, or still to come
+ */
+export function findMoment(store: Store, text: string): number {
+  if (text === "head") return store.usage().headSeq;
+  const spec = parseVersionSpec(text);
+  if ("n" in spec) {
+    const forms = `a time, #${Math.abs(spec.n)} for an entry of the journal, or memver_…`;
+    throw new MemfsError("invalid_argument", `${text} counts versions of one memory and is no moment; give ${forms}`);
+  }
+  const seq = store.past.seqOf("id" in spec ? { version: spec.id } : spec);
+  if (seq !== null) return seq;
+  const { name } = store.info;
+  throw new MemfsError("not_found", `${text} is before store ${name} began, still to come, or unknown; see: memfs log`);
 }
 
 /** Microseconds of a time in a query. @throws MemfsError `invalid_argument` */

@@ -3,10 +3,13 @@
 import { MemfsError } from "../errors.ts";
 import { formatId, parseId } from "../id.ts";
 import { blame, type BlamedLine } from "./blame.ts";
+import { compareSides, type FileDiff, sideOf } from "./diff.ts";
 import type { Hash } from "./hash.ts";
 import { fromBytes } from "./names.ts";
+import { previousOf } from "./provenance.ts";
 import type { Settling } from "./settling.ts";
 import type { StoreState } from "./state.ts";
+import { diffTrees, type TreeDiff } from "./tree-diff.ts";
 import type { ListVersions, Page, VersionInfo, VersionSpec } from "./types.ts";
 import { listVersions } from "./version-list.ts";
 import type { VersionRecord } from "./version-record.ts";
@@ -70,6 +73,23 @@ export class History {
   async blame(id: string): Promise<Iterable<BlamedInfo>> {
     await this.#settling.recordAllInTurns();
     return blamedInfos(await blame(this.#state, versionById(this.#state, id)));
+  }
+
+  /**
+   * What makes one version of another; without `from`, of the one before it. Null when they do not differ.
+   * @throws MemfsError `not_found`, `damaged`
+   */
+  async diff(from: string | null, to: string): Promise<FileDiff | null> {
+    await this.#settling.recordAllInTurns();
+    const after = versionById(this.#state, to);
+    const before = from === null ? previousOf(this.#state, after) : versionById(this.#state, from);
+    return compareSides(this.#state, before === null ? null : sideOf(before), sideOf(after));
+  }
+
+  /** The files that differ between two moments, by path. @throws MemfsError `damaged` */
+  async diffTrees(asked: TreeDiff): Promise<AsyncIterable<FileDiff>> {
+    await this.#settling.recordAllInTurns();
+    return diffTrees(this.#state, asked);
   }
 
   /** Ids of the memories that are or were at a path: the present one, then the last before it, and so on. */

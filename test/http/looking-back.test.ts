@@ -1,5 +1,8 @@
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import t from "tap";
-import type { Blame, List, MemoryVersion } from "../../lib/api.ts";
+import type { Blame, Diff, List, MemoryVersion } from "../../lib/api.ts";
 import { httpFixture } from "../fixtures/http.ts";
 import { O_APPEND, O_WRONLY, TestMount } from "../fixtures/vfs.ts";
 
@@ -88,4 +91,107 @@ t.test("a moment finds the memory that was at the path then, an id only one of t
   t.match(await at("#1"), { status: 404, error: { code: "not_found" } });
   const other = store.memoryAt(Buffer.from("/g")).headId;
   t.match(await at(other), { status: 404, error: { message: /is no version of a memory that is or was at \/f/ } });
+});
+
+const diffs = (parameters: Readonly<Record<string, string>>): string => `/diff?${query(parameters)}`;
+
+t.test("a memory is compared with what it was before, a version, or another memory", async (t) => {
+  const { ask, path, mount } = await httpFixture(t);
+  await mount.write("/f", "a\nb\n");
+  await mount.write("/f", "a\nB\n");
+  await mount.write("/f", "a\nB\nc");
+  await mount.write("/g", "g\n");
+  const diff = async (parameters: Readonly<Record<string, string>>): Promise<string[]> => {
+    const { body } = await ask<Diff>("GET", path + diffs(parameters));
+    return body.files.map(({ from, to, hunks }) => {
+      const lines = hunks.flatMap((hunk) => hunk.lines.filter(({ kind }) => kind !== "context"));
+      return `${from?.path}@${from?.n} ${to?.path}@${to?.n} ${lines.map(({ kind, text }) => `${kind} ${text}`).join()}`;
+    });
+  };
+  t.strictSame(await diff({ path: "/f" }), ["/f@2 /f@3 added c"], "the newest version");
+  t.strictSame(await diff({ path: "/f", to: "2" }), ["/f@1 /f@2 removed b,added B"], "what a version changed");
+  t.strictSame(await diff({ path: "/f", from: "1" }), ["/f@1 /f@3 removed b,added B,added c"], "since a version");
+  t.strictSame(await diff({ path: "/f", from: "head", to: "-1" }), ["/f@3 /f@2 removed c"]);
+  t.strictSame(await diff({ path: "/f", from: "2", to: "2" }), []);
+  t.strictSame(await diff({ path: "/f", from: "1", to_path: "/g" }), ["/f@1 /g@1 removed a,removed b,added g"]);
+  t.strictSame(await diff({ path: "/f", to: "1" }), ["undefined@undefined /f@1 added a,added b"], "the first version");
+});
+
+t.test("a directory is compared between moments", async (t) => {
+  const { ask, path, mount, store, clock } = await httpFixture(t);
+  await mount.mkdir("/d");
+  await mount.write("/d/f", "one\n");
+  await mount.write("/other", "o\n");
+  const before = store.usage().headSeq;
+  clock.pass(60);
+  await mount.write("/d/f", "two\n");
+  await mount.write("/other", "p\n");
+  const paths = async (parameters: Readonly<Record<string, string>>): Promise<(string | undefined)[]> => {
+    const { body } = await ask<Diff>("GET", path + diffs(parameters));
+    return body.files.map(({ to }) => to?.path);
+  };
+  t.strictSame(await paths({ from: `#${before}` }), ["/d/f", "/other"]);
+  t.strictSame(await paths({ path: "/d", from: `#${before}` }), ["/d/f"]);
+  t.strictSame(await paths({ path: "/d/", from: `#${before}`, to: "head" }), ["/d/f"]);
+  t.strictSame(await paths({ path: "/d", from: "head", to: `#${before}` }), ["/d/f"]);
+  t.strictSame(await paths({ from: store.memoryAt(Buffer.from("/other")).headId }), []);
+  await mount.unlink("/d/f");
+  await mount.rmdir("/d");
+  t.strictSame(await paths({ path: "/d", from: `#${before}` }), [undefined], "a directory that is gone");
+});
+
+t.test("what cannot be compared is refused with the reason", async (t) => {
+  const { ask, path, mount } = await httpFixture(t);
+  await mount.mkdir("/d");
+  await mount.write("/f", "one\n");
+  const cases: [parameters: Record<string, string>, status: number, message: RegExp][] = [
+    [{}, 400, /\/ is compared between moments; name one/],
+    [{ path: "/d" }, 400, /\/d is compared between moments/],
+    [{ path: "/d", from: "-1" }, 400, /-1 counts versions of one memory and is no moment; give a time, #1 /],
+    [{ path: "/d", from: "#9999" }, 404, /#9999 is before store notes began, still to come, or unknown/],
+    [{ from: "2001-01-01T00:00:00Z" }, 404, /before store notes began/],
+    [{ from: "memver_0111111111111111111111" }, 404, /unknown/],
+    [{ path: "/d", from: "head", to_path: "/f" }, 400, /compared with itself/],
+    [{ path: "/none" }, 404, /no memory is or was at \/none/],
+    [{ path: "/f", from: "7" }, 404, /there is no version 7; the memory has versions 1 to 1/],
+    [{ path: "/f", from: "yesterday" }, 400, /"yesterday" is no version/],
+    [{ path: "/f", format: "html" }, 400, /format/],
+  ];
+  for (const [parameters, status, message] of cases) {
+    const answer = await ask("GET", path + diffs(parameters));
+    t.match({ status: answer.status, error: answer.error }, { status, error: { message } }, JSON.stringify(parameters));
+  }
+});
+
+t.test("git applies the patch, whatever the names, modes and ends of files", async (t) => {
+  const { ask, path, mount, store, directory } = await httpFixture(t);
+  await mount.mkdir("/d");
+  const before: Record<string, string> = {
+    a: "1\n2\n3\n4\n",
+    "with space": "x",
+    'q"u\\ote': "x\ny",
+    "ä.md": "1",
+    gone: "g\n",
+  };
+  for (const [name, content] of Object.entries(before)) {
+    await mount.write(`/d/${name}`, content);
+    await writeFile(`${directory}/${name}`, content);
+  }
+  const moment = store.usage().headSeq;
+  const after = { a: "1\n3\n4\n5\n", "with space": "x\n", 'q"u\\ote': "x\nY", "ä.md": "", new: "n\nl", empty: "" };
+  for (const [name, content] of Object.entries(after)) await mount.write(`/d/${name}`, content);
+  await mount.unlink("/d/gone");
+  const { body, headers } = await ask<string>(
+    "GET",
+    path + diffs({ path: "/d", from: `#${moment}`, format: "unified" }),
+  );
+  t.match(headers["content-type"], /^text\/x-diff/);
+  const patch = `${directory}.patch`;
+  t.teardown(() => rm(patch));
+  await writeFile(patch, body);
+  const applied = spawnSync("git", ["apply", "-p2", patch], { cwd: directory, encoding: "utf8" });
+  t.strictSame([applied.status, applied.stderr], [0, ""], body);
+  for (const [name, content] of Object.entries(after))
+    t.equal(await readFile(`${directory}/${name}`, "utf8"), content, name);
+  t.notOk(existsSync(`${directory}/gone`));
 });

@@ -1,12 +1,12 @@
 /** A store as it was: after random changes, every moment reads as it did then. */
 import t from "tap";
-import { MemfsError } from "../../lib/errors.ts";
 import { formatId } from "../../lib/id.ts";
 import type { AtView, PastNode } from "../../lib/store/at.ts";
-import { isDirectory, S_IFDIR, S_IFREG, typeOf } from "../../lib/store/mode.ts";
+import { isDirectory, S_IFDIR, typeOf } from "../../lib/store/mode.ts";
 import type { NodeRecord } from "../../lib/store/node-record.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { ROOT_NODE } from "../../lib/store/tree.ts";
+import { Player } from "../fixtures/player.ts";
 import { randomFrom } from "../fixtures/random.ts";
 import { storeFixture } from "../fixtures/store.ts";
 import { bytesOf, StoreFiles } from "../fixtures/store-files.ts";
@@ -61,56 +61,6 @@ function describePast(store: Store, { mode, mtime, hash, target, size }: PastNod
   const content = target ?? store.content(hash).toString();
   if (size !== content.length) throw new Error(`${content.length} bytes and a size of ${size}`);
   return `${octal(mode)} ${mtime.sec}.${mtime.nsec} ${content}`;
-}
-
-const NAMES = ["a", "b", "c"];
-
-/** Makes random changes of every kind, each one transaction. */
-class Player {
-  files: StoreFiles;
-  readonly #random: () => number;
-  #made = 0;
-
-  constructor(store: Store, random: () => number) {
-    this.files = new StoreFiles(store);
-    this.#random = random;
-  }
-
-  #below(limit: number): number {
-    return Math.floor(this.#random() * limit);
-  }
-
-  #path(): string {
-    return Array.from({ length: 1 + this.#below(3) }, () => `/${NAMES[this.#below(NAMES.length)]}`).join("");
-  }
-
-  #write(path: string, content: string): void {
-    if ((this.files.entry(path)?.type ?? S_IFREG) === S_IFREG) this.files.write(path, content);
-  }
-
-  /** One change, or a refusal that changes nothing. */
-  async step(): Promise<void> {
-    const [path, other] = [this.#path(), this.#path()];
-    const steps: (() => void | Promise<void>)[] = [
-      () => this.#write(path, `${this.#made++} ${"x".repeat(this.#below(12_000))}`),
-      () => this.#write(path, `${this.#made++}`),
-      () => this.files.mkdir(path),
-      () => this.files.symlink(`to ${this.#made++}`, path),
-      () => this.files.link(path, other),
-      () => this.files.unlink(path),
-      () => this.files.rmdir(path),
-      () => this.files.setAttributes(path, { permissions: this.#below(0o1000) }),
-      () => this.files.setAttributes(path, { mtime: { sec: this.#below(2e9), nsec: this.#below(1e9) } }),
-      () => this.files.rename(path, other, { folds: this.#below(2) === 0 }),
-      () => this.files.rename(path, other),
-    ];
-    try {
-      await steps[this.#below(steps.length)]?.();
-    } catch (error) {
-      const refused = error instanceof MemfsError && !["damaged", "internal", "busy"].includes(error.code);
-      if (!refused && !(error instanceof Error && error.message.startsWith("ENOENT"))) throw error;
-    }
-  }
 }
 
 t.test("after random changes every moment reads as it did then", async (t) => {

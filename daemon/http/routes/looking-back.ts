@@ -1,15 +1,19 @@
 /** What was, and who made it so. */
 
+import { Readable } from "node:stream";
 import { Type } from "typebox";
-import type { BlamedLine } from "../../../lib/api.ts";
+import type { BlamedLine, FileDiff } from "../../../lib/api.ts";
+import { patchOf } from "../../../lib/patch.ts";
+import type { FileDiff as StoredDiff } from "../../../lib/store/diff.ts";
 import type { BlamedInfo } from "../../../lib/store/history.ts";
 import { wirePath } from "../../../lib/path.ts";
 import type { Api } from "../api.ts";
+import { filesThatDiffer } from "../comparison.ts";
 import { sendLong } from "../json-stream.ts";
 import { findVersion } from "../lookup.ts";
 import { storeParams } from "../schemas.ts";
 import type { Services } from "../services.ts";
-import { wireBlamed } from "../wire-lines.ts";
+import { wireBlamed, wireFileDiff } from "../wire-lines.ts";
 
 const word = Type.String({ minLength: 1, maxLength: 4096 });
 
@@ -17,6 +21,17 @@ const blameQuery = Type.Object({
   path: word,
   /** Default: the newest. */
   version: Type.Optional(word),
+});
+
+const diffQuery = Type.Object({
+  /** Default: the whole store. */
+  path: Type.Optional(word),
+  /** Another memory; default `path`. */
+  to_path: Type.Optional(word),
+  from: Type.Optional(word),
+  to: Type.Optional(word),
+  /** Default: json. */
+  format: Type.Optional(Type.Union([Type.Literal("json"), Type.Literal("unified")])),
 });
 
 export function lookingBackRoutes(api: Api, { catalogue }: Services): void {
@@ -36,7 +51,28 @@ export function lookingBackRoutes(api: Api, { catalogue }: Services): void {
     };
     return sendLong(reply, { head, key: "lines", items: numbered(lines) });
   });
+
+  const diff = { params: storeParams, querystring: diffQuery };
+  api.get("/v1/memory_stores/:store/diff", { schema: diff }, async ({ params, query }, reply) => {
+    const store = await catalogue.open(catalogue.find(params.store).id);
+    const files = wired(await filesThatDiffer(store, query));
+    if (query.format === "unified") return reply.type("text/x-diff").send(Readable.from(patched(files)));
+    return sendLong(reply, { head: { type: "diff", memory_store_id: store.info.id }, key: "files", items: files });
+  });
 }
+
+async function* wired(files: AsyncIterable<StoredDiff>): AsyncGenerator<FileDiff> {
+  for await (const file of files) yield wireFileDiff(file);
+}
+
+async function* patched(files: AsyncIterable<FileDiff>): AsyncGenerator<Buffer> {
+  for await (const file of files) {
+    const lines = [...patchOf(file)].flatMap(({ bytes }) => [bytes, LINE_FEED]);
+    yield Buffer.concat(lines);
+  }
+}
+
+const LINE_FEED = Buffer.from("\n");
 
 function* numbered(lines: Iterable<BlamedInfo>): Generator<BlamedLine> {
   let line = 0;
