@@ -26,6 +26,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ register: Register }>>> 
   blame: () => import("./commands/blame.ts"),
   show: () => import("./commands/show.ts"),
   rollback: () => import("./commands/rollback.ts"),
+  sessions: () => import("./commands/sessions.ts"),
   audit: () => import("./commands/audit.ts"),
   prompt: () => import("./commands/prompt.ts"),
 };

@@ -218,6 +218,33 @@ export interface Diff {
   readonly files: readonly FileDiff[];
 }
 
+/** What an agent did in a session, in one store. */
+export interface Session {
+  readonly type: "session";
+  readonly memory_store_id: string;
+  readonly session_id: string;
+  readonly agent: string;
+  /** Of its first and its newest journal entry. */
+  readonly first_at: string;
+  readonly last_at: string;
+  /** Versions it made. */
+  readonly writes: number;
+  readonly conflicts: number;
+  /** How often a mount of the store was attached in it. */
+  readonly mounts: number;
+  /** True while one is. */
+  readonly mounted: boolean;
+}
+
+/** The newest journal entry. */
+export interface AuditHead {
+  readonly type: "audit_head";
+  readonly memory_store_id: string;
+  readonly seq: number;
+  readonly hash: string;
+  readonly created_at: string;
+}
+
 export interface AuditReport {
   readonly type: "audit_report";
   readonly memory_store_id: string;

@@ -2,6 +2,7 @@
 
 import { Agent, type IncomingMessage, request } from "node:http";
 import {
+  type AuditHead,
   type AuditReport,
   type Blame,
   type Capabilities,
@@ -17,6 +18,7 @@ import {
   type MountRequest,
   type Policy,
   type Rollback,
+  type Session,
   VERSION_HEADER,
 } from "./api.ts";
 import { ERRORS, type ErrorCode, MemfsError } from "./errors.ts";
@@ -158,6 +160,15 @@ export class Client {
 
   rollback(store: string, body: { path: string; to: string; dry_run: boolean }): Promise<Rollback> {
     return this.#json("POST", ofStore(store, "/rollback"), { body });
+  }
+
+  /** The sessions that did something in a store; who began last comes first. */
+  sessions(store: string): Promise<Session[]> {
+    return this.#all(ofStore(store, "/sessions"), {}, Infinity);
+  }
+
+  auditHead(store: string): Promise<AuditHead> {
+    return this.#json("GET", ofStore(store, "/audit/head"));
   }
 
   verify(store: string, head?: string): Promise<AuditReport> {

@@ -1,4 +1,4 @@
-/** `memfs audit verify`: whether the journal and the contents are what was written. */
+/** `memfs audit`: whether the journal and the contents are what was written. */
 
 import type { Command } from "commander";
 import type { AuditReport, MemoryStore } from "../../lib/api.ts";
@@ -37,11 +37,25 @@ export function register(program: Command, context: Context): void {
   common(verify, "memfs audit verify\nmemfs audit verify notes --head 4f1c…").action((stores: string[], flags: Flags) =>
     run(context, stores, flags),
   );
+  const newest = audit
+    .command("head")
+    .description("number and hash of the newest journal entry, to be kept elsewhere")
+    .argument("<store>");
+  common(newest, "memfs audit head notes").action((store: string, flags: Flags) => head(context, store, flags));
+}
+
+async function head(context: Context, name: string, { json: asJson }: Flags): Promise<void> {
+  const found = await context.ask(async (client) => client.auditHead((await client.store(name)).id));
+  if (asJson === true) json(found);
+  else line(`${found.seq} ${found.hash}`);
 }
 
 async function run(context: Context, names: readonly string[], { head, json: asJson }: Flags): Promise<void> {
   if (head !== undefined && !/^[0-9a-f]{64}$/.test(head)) {
-    throw new MemfsError("invalid_argument", "--head is no hash; give the 64 hex digits that audit verify printed");
+    throw new MemfsError(
+      "invalid_argument",
+      "--head is no hash; give the 64 hex digits that audit head or audit verify printed",
+    );
   }
   const results = await context.ask(async (client) => {
     const stores = await storesOf(client, names);

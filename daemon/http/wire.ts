@@ -3,6 +3,7 @@
 import { isUtf8 } from "node:buffer";
 import type * as api from "../../lib/api.ts";
 import { wirePath } from "../../lib/path.ts";
+import type { SessionInfo } from "../../lib/store/sessions.ts";
 import type * as store from "../../lib/store/types.ts";
 import { formatTime } from "../../lib/time.ts";
 import type { ListedMount } from "../mount-info.ts";
@@ -111,6 +112,21 @@ export function wireVersion(storeId: string, version: store.VersionInfo, content
     process: version.evidence,
     note: version.note,
     content_size_change_bytes: sizeChange(version),
+  };
+}
+
+export function wireSession(storeId: string, session: SessionInfo, mounted: boolean): api.Session {
+  return {
+    type: "session",
+    memory_store_id: storeId,
+    session_id: session.sessionId,
+    agent: session.agent,
+    first_at: formatTime(session.firstAt),
+    last_at: formatTime(session.lastAt),
+    writes: session.writes,
+    conflicts: session.conflicts,
+    mounts: session.mounts,
+    mounted,
   };
 }
 

@@ -4,13 +4,14 @@ import { MemfsError } from "../errors.ts";
 import { formatId, parseId } from "../id.ts";
 import { blame, type BlamedLine } from "./blame.ts";
 import { compareSides, type FileDiff, sideOf } from "./diff.ts";
-import type { Hash } from "./hash.ts";
+import { type Hash, hex } from "./hash.ts";
 import { fromBytes } from "./names.ts";
 import { previousOf } from "./provenance.ts";
+import { type SessionInfo, Sessions } from "./sessions.ts";
 import type { Settling } from "./settling.ts";
 import type { StoreState } from "./state.ts";
 import { diffTrees, type TreeDiff } from "./tree-diff.ts";
-import type { ListVersions, Page, VersionInfo, VersionSpec } from "./types.ts";
+import type { ListVersions, Micros, Page, VersionInfo, VersionSpec } from "./types.ts";
 import { listVersions } from "./version-list.ts";
 import type { VersionRecord } from "./version-record.ts";
 import { memoriesAt, resolveVersion, versionById, versionInfo } from "./versions.ts";
@@ -20,6 +21,14 @@ export interface BlamedInfo {
   /** Its bytes, without the line feed. */
   readonly text: Buffer;
   readonly version: VersionInfo;
+}
+
+/** The newest journal entry. */
+export interface JournalHead {
+  readonly seq: number;
+  /** Lower-case hex. */
+  readonly hash: string;
+  readonly at: Micros;
 }
 
 /** What history is read from. */
@@ -35,10 +44,13 @@ export class History {
   readonly #settling: Settling;
   readonly #content: HistoryOptions["content"];
 
+  readonly #sessions: Sessions;
+
   constructor({ state, settling, content }: HistoryOptions) {
     this.#state = state;
     this.#settling = settling;
     this.#content = content;
+    this.#sessions = new Sessions(state);
   }
 
   /** @throws MemfsError `not_found` */
@@ -90,6 +102,19 @@ export class History {
   async diffTrees(asked: TreeDiff): Promise<AsyncIterable<FileDiff>> {
     await this.#settling.recordAllInTurns();
     return diffTrees(this.#state, asked);
+  }
+
+  /** The sessions that did something here, in no order. @throws MemfsError `damaged` */
+  async sessions(): Promise<SessionInfo[]> {
+    await this.#settling.recordAllInTurns();
+    return this.#sessions.list();
+  }
+
+  /** The newest journal entry: what to keep elsewhere, so that nobody can replace the journal or cut its end. */
+  async head(): Promise<JournalHead> {
+    await this.#settling.recordAllInTurns();
+    const { seq, journalHash, lastAt } = this.#state.counters;
+    return { seq, hash: hex(journalHash), at: lastAt };
   }
 
   /** Ids of the memories that are or were at a path: the present one, then the last before it, and so on. */

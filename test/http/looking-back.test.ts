@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import t from "tap";
-import type { Blame, Diff, List, MemoryVersion } from "../../lib/api.ts";
+import type { AuditHead, Blame, Diff, List, MemoryVersion, Mount, Session } from "../../lib/api.ts";
 import { httpFixture } from "../fixtures/http.ts";
 import { O_APPEND, O_WRONLY, TestMount } from "../fixtures/vfs.ts";
 
@@ -194,4 +194,47 @@ t.test("git applies the patch, whatever the names, modes and ends of files", asy
   for (const [name, content] of Object.entries(after))
     t.equal(await readFile(`${directory}/${name}`, "utf8"), content, name);
   t.notOk(existsSync(`${directory}/gone`));
+});
+
+t.test("sessions are listed in pages, who began last first, and tell whether they are mounted", async (t) => {
+  const { ask, path, mount, live, store, directory, clock } = await httpFixture(t);
+  await mount.write("/f", "one\n");
+  clock.pass(1);
+  const other = await TestMount.open(live, store.info.id, { agent: "e d", session: "s 2/" });
+  await other.write("/f", "two\n");
+  await other.mount.detach();
+  clock.pass(1);
+  const body = {
+    mountpoint: directory,
+    stores: [{ store: "notes", access: "ro" }],
+    agent: "reader",
+    session_id: "s-3",
+  };
+  const { body: mounted } = await ask<Mount>("POST", "/v1/mounts", { body });
+  const seen: Session[] = [];
+  for (let page: string | null = ""; page !== null;) {
+    const answer: { body: List<Session> } = await ask(
+      "GET",
+      `${path}/sessions?limit=1${page === "" ? "" : `&page=${page}`}`,
+    );
+    seen.push(...answer.body.data);
+    page = answer.body.next_page;
+    await mount.write("/f", `page ${seen.length}\n`);
+  }
+  t.match(seen, [
+    { type: "session", session_id: "s-3", agent: "reader", writes: 0, mounts: 1, conflicts: 0, mounted: true },
+    { session_id: "s 2/", agent: "e d", writes: 1, mounts: 0, mounted: false, memory_store_id: store.info.id },
+    { session_id: "s-1", agent: "scout", writes: 3, first_at: /Z$/, last_at: /Z$/ },
+  ]);
+  t.equal(seen.length, 3);
+  await ask("DELETE", `/v1/mounts/${mounted.id}`);
+  t.match((await ask<List<Session>>("GET", `${path}/sessions`)).body.data[0], { session_id: "s-3", mounted: false });
+  t.match(await ask("GET", `${path}/sessions?page=*`), { status: 400 });
+});
+
+t.test("the head of the journal is answered with its number", async (t) => {
+  const { ask, path, store } = await httpFixture(t);
+  const { body } = await ask<AuditHead>("GET", `${path}/audit/head`);
+  t.match(body, { type: "audit_head", memory_store_id: store.info.id, seq: store.usage().headSeq, created_at: /Z$/ });
+  t.match(await ask("GET", `${path}/audit/verify?head=${body.hash}`), { body: { ok: true, head: body.hash } });
 });
