@@ -27,6 +27,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ register: Register }>>> 
   show: () => import("./commands/show.ts"),
   rollback: () => import("./commands/rollback.ts"),
   sessions: () => import("./commands/sessions.ts"),
+  conflicts: () => import("./commands/conflicts.ts"),
+  resolve: () => import("./commands/resolve.ts"),
+  drafts: () => import("./commands/drafts.ts"),
   audit: () => import("./commands/audit.ts"),
   prompt: () => import("./commands/prompt.ts"),
 };

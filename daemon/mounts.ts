@@ -79,6 +79,11 @@ export class Mounts {
     return [...this.#absent.values(), ...mounted].sort((a, b) => a.createdAt - b.createdAt);
   }
 
+  /** Those that are there, with what they show. */
+  filesystems(): readonly { readonly info: MountInfo; readonly filesystem: Mount }[] {
+    return [...this.#mounted.values()];
+  }
+
   /** Mountpoints that a daemon before this one left dead, and that were free of it when this one started. */
   get cleared(): readonly string[] {
     return this.#options.table.cleared;

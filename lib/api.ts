@@ -5,6 +5,8 @@
 
 import type { ErrorCode, ErrorDetail } from "./errors.ts";
 
+export type * from "./api/conflicts.ts";
+
 /** Sent by the CLI with its own version and by the daemon with its: both refuse to talk across versions. */
 export const VERSION_HEADER = "memfs-version";
 

@@ -6,8 +6,11 @@ import {
   type AuditReport,
   type Blame,
   type Capabilities,
+  type Conflict,
   type DaemonStatus,
   type Diff,
+  type Draft,
+  type DraftRequest,
   type ErrorEnvelope,
   type List,
   type Memory,
@@ -17,6 +20,7 @@ import {
   type Mount,
   type MountRequest,
   type Policy,
+  type ResolveRequest,
   type Rollback,
   type Session,
   VERSION_HEADER,
@@ -173,6 +177,28 @@ export class Client {
 
   verify(store: string, head?: string): Promise<AuditReport> {
     return this.#json("GET", ofStore(store, "/audit/verify"), { query: { head } });
+  }
+
+  conflicts(store: string): Promise<Conflict[]> {
+    return this.#all(ofStore(store, "/conflicts"), {}, Infinity);
+  }
+
+  /** `beside`: id of the memory that holds the other text. */
+  resolve(store: string, beside: string, body: ResolveRequest): Promise<Memory> {
+    return this.#json("POST", ofStore(store, `/conflicts/${encodeURIComponent(beside)}/resolve`), { body });
+  }
+
+  drafts(): Promise<Draft[]> {
+    return this.#all("/v1/drafts", {}, Infinity);
+  }
+
+  /** Puts a refused draft into a memory beside the file; returns that. */
+  saveDraft(body: DraftRequest): Promise<Draft> {
+    return this.#json("POST", "/v1/drafts/save", { body });
+  }
+
+  discardDraft(body: DraftRequest): Promise<Draft> {
+    return this.#json("POST", "/v1/drafts/discard", { body });
   }
 
   mounts(): Promise<Mount[]> {

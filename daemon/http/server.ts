@@ -10,6 +10,7 @@ import { refusalOf } from "./errors.ts";
 import { guard } from "./guard.ts";
 import { REQUEST_BYTES } from "./limits.ts";
 import { parseBody, parseQuery } from "./parsing.ts";
+import { conflictRoutes } from "./routes/conflicts.ts";
 import { daemonRoutes } from "./routes/daemon.ts";
 import { fileRoutes } from "./routes/files.ts";
 import { historyRoutes } from "./routes/history.ts";
@@ -81,6 +82,7 @@ export function createServer(services: Services): Api {
     fileRoutes,
     historyRoutes,
     lookingBackRoutes,
+    conflictRoutes,
     mountRoutes,
   ]) {
     routes(api, services);

@@ -6,7 +6,8 @@ import { wirePath } from "../../lib/path.ts";
 import type { SessionInfo } from "../../lib/store/sessions.ts";
 import type * as store from "../../lib/store/types.ts";
 import { formatTime } from "../../lib/time.ts";
-import type { ListedMount } from "../mount-info.ts";
+import type { DraftInfo } from "../../lib/vfs/drafts.ts";
+import type { ListedMount, MountInfo } from "../mount-info.ts";
 
 export function wireStore(info: store.StoreInfo): api.MemoryStore {
   return {
@@ -61,6 +62,46 @@ export function policyChanges(body: Partial<api.Policy>): Partial<store.Policy> 
     strictNames: body.strict_names,
   };
   return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
+}
+
+export function wireConflict(conflict: store.ConflictInfo): api.Conflict {
+  const { path, exact } = wirePath(conflict.path);
+  const beside = wirePath(conflict.besidePath);
+  return {
+    type: "conflict",
+    memory_id: conflict.memoryId,
+    path,
+    path_exact: exact,
+    memory_version_id: conflict.headId,
+    conflicting_version_id: conflict.headThenId,
+    base_version_id: conflict.baseId,
+    beside: {
+      memory_id: conflict.besideId,
+      path: beside.path,
+      path_exact: beside.exact,
+      memory_version_id: conflict.besideHeadId,
+      session_id: conflict.sessionId,
+    },
+    created_at: formatTime(conflict.at),
+  };
+}
+
+export function wireDraft(mount: MountInfo, draft: DraftInfo): api.Draft {
+  const { path, exact } = wirePath(draft.path);
+  return {
+    type: "draft",
+    mount_id: mount.id,
+    mountpoint: mount.mountpoint,
+    agent: mount.agent,
+    session_id: mount.sessionId,
+    memory_store_id: draft.storeId,
+    path,
+    path_exact: exact,
+    size_bytes: draft.size,
+    modified_at: formatTime(draft.modifiedAt),
+    open: draft.open,
+    refused: draft.refused,
+  };
 }
 
 /** `content` is null for a basic view. */

@@ -1,16 +1,19 @@
 /** Committing content: what a file gets as its next version, or without history. */
 
 import type { Uid } from "../id.ts";
+import { baseOf, isCurrent, type MadeFrom } from "./base.ts";
 import {
   appendContent,
   type ContentCommit,
   memoryName,
   newMemory,
+  parentsOf,
   recordMove,
   setContent,
   storeContent,
 } from "./memories.ts";
 import { pathKey } from "./keys.ts";
+import { reconcile } from "./merging.ts";
 import type { MemoryRecord } from "./memory-record.ts";
 import type { NodeRecord } from "./node-record.ts";
 import { isLater, type Mutable } from "./record.ts";
@@ -25,17 +28,25 @@ import { HOLD_MICROS, type Unsettled } from "./unsettled.ts";
 export function commitContent(tx: Transaction, node: Mutable<NodeRecord>, commit: ContentCommit): MemoryRecord | null {
   if (node.memory !== null) {
     if (!tx.unsettled.none) recordMove(tx, node.memory);
-    return commitVersion(tx, node, commit);
+    return commitVersion(tx, node, commit, commit.base);
   }
   const held = tx.unsettled.none ? undefined : tx.unsettled.ofNode(node.number);
   if (held !== undefined) return commitHeld(tx, node, { held, commit });
-  return isLoose(tx, node) ? commitLoose(tx, node, commit) : commitVersion(tx, node, commit);
+  return isLoose(tx, node) ? commitLoose(tx, node, commit) : commitVersion(tx, node, commit, commit.base);
 }
 
-function commitVersion(tx: Transaction, node: Mutable<NodeRecord>, commit: ContentCommit): MemoryRecord {
+function commitVersion(
+  tx: Transaction,
+  node: Mutable<NodeRecord>,
+  commit: ContentCommit,
+  base: MadeFrom,
+): MemoryRecord {
   const memory = node.memory === null ? newMemory(tx, node) : tx.editMemory(node.memory);
-  if (memory.hash !== commit.content.hash) appendContent(tx, node, memory, commit);
-  else setContent(tx, node, commit.content);
+  const { content } = commit;
+  if (memory.hash === content.hash) setContent(tx, node, content);
+  else if (isCurrent(memory, base))
+    appendContent(tx, node, memory, { commit, content, parents: parentsOf(memory, base) });
+  else reconcile(tx, node, { memory, commit, base });
   setTimes(tx, node, commit);
   return memory;
 }
@@ -55,10 +66,12 @@ function commitHeld(
 ): MemoryRecord | null {
   if (held.memory === null && tx.at - held.at < HOLD_MICROS) return commitLoose(tx, node, commit);
   tx.unsettled.drop(held);
-  return held.memory === null ? commitVersion(tx, node, commit) : continueIn(tx, node, { memory: held.memory, commit });
+  return held.memory === null
+    ? commitVersion(tx, node, commit, commit.base)
+    : continueIn(tx, node, { memory: held.memory, commit });
 }
 
-/** A memory that was parked goes on in another file, with the bytes given. */
+/** A memory that was parked goes on in another file, with the bytes given: made from what their writer last saw of it. */
 export function continueIn(
   tx: Transaction,
   node: Mutable<NodeRecord>,
@@ -71,7 +84,7 @@ export function continueIn(
   memory.node = node.number;
   node.memory = uid;
   tx.counters.memories += 1;
-  commitVersion(tx, node, commit);
+  commitVersion(tx, node, commit, baseOf(tx.cause.known, memory));
   tx.putPastEntries(node);
   if (moved) tx.mark(pathKey(tx.state.tagOfName(path), tx.counters.seq, uid));
   return memory;

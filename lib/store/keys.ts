@@ -18,6 +18,7 @@
  * | `a` HMAC(session or agent) seq       | empty: a run of entries by a session or an agent starts at that seq |
  * | `o` node                             | empty: a node without names, kept while something refers to it |
  * | `q` memory, or node                  | what happened and is not recorded yet |
+ * | `x` memory                           | the conflict whose other text the memory holds |
  *
  * Widths: node and seq 6 bytes, n 4, ids 16, HMACs 16 (the first half of HMAC-SHA-256), all big-endian.
  */
@@ -66,6 +67,7 @@ export const actorKey = (actor: Tag, seq: number): Key => "a" + actor + u48(seq)
 export const orphanKey = (node: number): Key => "o" + u48(node);
 
 export const unsettledKey = (id: string): Key => "q" + id;
+export const conflictKey = (memory: Uid): Key => "x" + memory;
 
 /** All keys of one kind, or those that go on with `prefix`. Its bytes may be 255, so the end is found by carrying. */
 export function rangeOf(kind: string, prefix = ""): Range {

@@ -2,6 +2,7 @@
 
 import { MemfsError } from "../errors.ts";
 import type { Uid } from "../id.ts";
+import type { MadeFrom } from "./base.ts";
 import { putContent } from "./content.ts";
 import type { FinishedContent } from "./chunk.ts";
 import { type FsyncRun, headOfRun } from "./fsync-run.ts";
@@ -13,14 +14,21 @@ import type { NodeName, NodeRecord } from "./node-record.ts";
 import { type Mutable, type Timestamp } from "./record.ts";
 import type { Transaction } from "./transaction.ts";
 import { pathOf } from "./tree.ts";
+import type { Policy } from "./types.ts";
 import { foldDetail } from "./version-record.ts";
 
 /** New content of a file. */
 export interface ContentCommit {
   /** The bytes; digest and size do when a version of the store has them already. */
   readonly content: FinishedContent | { readonly hash: Hash; readonly size: number };
-  /** The version the bytes were made from; null when they were made from nothing. */
-  readonly base: Uid | null;
+  /** What the bytes were made from; null when from nothing. If the head is another by then, they are merged with it. */
+  readonly base: MadeFrom;
+  /** Reads the bytes, if they are not stored. */
+  readonly bytes?: { read(offset: number, length: number): Buffer };
+  /** The bytes are to be stored, also when something else is committed: more is made from them. */
+  readonly keep?: boolean;
+  /** Default: the store's policy. */
+  readonly onConflict?: Policy["onConflict"] | undefined;
   /** Times of the last write and the last change; default the time of the commit. */
   readonly mtime?: Timestamp;
   readonly ctime?: Timestamp;
@@ -73,7 +81,8 @@ export function adopt(tx: Transaction, node: Mutable<NodeRecord>): void {
 export function beginMemory(tx: Transaction, node: Mutable<NodeRecord>): void {
   const { content, size, mtime } = node;
   const memory = newMemory(tx, node);
-  appendContent(tx, node, memory, { content: { hash: content ?? EMPTY_HASH, size }, base: null, mtime });
+  const commit = { content: { hash: content ?? EMPTY_HASH, size }, base: null, mtime };
+  appendContent(tx, node, memory, { commit, content: commit.content, parents: [] });
 }
 
 /** A scratch file may be larger than a memory. @throws MemfsError `file_too_big` */
@@ -83,13 +92,13 @@ export function checkMemorySize(tx: Transaction, { size }: NodeRecord): void {
     throw new MemfsError("file_too_big", `a memory has at most ${maxMemoryBytes} bytes here, unlike a scratch file`);
 }
 
+/** A version of the memory with this content, which need not be what was asked to be committed. */
 export function appendContent(
   tx: Transaction,
   node: Mutable<NodeRecord>,
   memory: Mutable<MemoryRecord>,
-  commit: ContentCommit,
+  { commit, content, parents }: { commit: ContentCommit; content: ContentCommit["content"]; parents: readonly Uid[] },
 ): void {
-  const { content, base } = commit;
   const { hash, size } = content;
   const created = memory.headN === 0;
   if ("chunks" in content) storeContent(tx, content);
@@ -100,7 +109,7 @@ export function appendContent(
     size,
     mode: node.mode,
     mtime: commit.mtime ?? tx.now,
-    parents: parentsOf(memory, base),
+    parents,
     handle: commit.handle ?? 0,
     run: commit.run ?? null,
     note: commit.note ?? null,
@@ -118,8 +127,9 @@ export function storeContent(tx: Transaction, content: FinishedContent): void {
   if (manifest === null && bytes !== null && bytes !== undefined) tx.state.recent.put(hash, bytes);
 }
 
-function parentsOf(memory: MemoryRecord, base: Uid | null): readonly Uid[] {
-  if (base !== null) return [base];
+/** Of a version that follows the head with content made from `base`. */
+export function parentsOf(memory: MemoryRecord, base: MadeFrom): readonly Uid[] {
+  if (base !== null && base !== "head" && base.version !== null) return [base.version];
   return memory.headN === 0 ? [] : [memory.head];
 }
 

@@ -148,17 +148,13 @@ function succeed(tx: Transaction, node: Mutable<NodeRecord>, moved: Moved & { su
   if (own === null) checkMemorySize(tx, node);
   else if (folds) foldMemory(tx, own);
   else parkGone(tx, own, node, { from, wholeSession: false });
-  continueIn(tx, node, { memory: successor, commit: contentOf(tx, node, { successor, note }) });
+  continueIn(tx, node, { memory: successor, commit: contentOf(node, note) });
   if (own !== null && folds) tx.putPastEntry(from, tx.counters.seq, null);
 }
 
 /** What a file holds, as the next content of a memory. */
-function contentOf(
-  tx: Transaction,
-  { content, size, mtime }: NodeRecord,
-  { successor, note }: { successor: Uid; note: string | null },
-): ContentCommit {
-  return { content: { hash: content ?? EMPTY_HASH, size }, base: tx.memory(successor).head, mtime, note };
+function contentOf({ content, size, mtime }: NodeRecord, note: string | null): ContentCommit {
+  return { content: { hash: content ?? EMPTY_HASH, size }, base: "head", mtime, note };
 }
 
 function moveOneName(tx: Transaction, node: NodeRecord, { own, moved }: { own: Uid; moved: Moved }): void {

@@ -32,7 +32,7 @@ export function rollbackMemory(tx: Transaction, uid: Uid, to: VersionRecord): Me
   if (memory.state === "folded") throw new MemfsError("not_found", "the memory was a step of saving another one");
   const node = memory.state === "live" ? tx.editNode(memory.node) : revive(tx, memory, to);
   const content = { hash: to.hash, size: to.size };
-  commitContent(tx, node, { content, base: tx.memory(uid).head, note: `rollback to version ${to.n}` });
+  commitContent(tx, node, { content, base: "head", note: `rollback to version ${to.n}` });
   return tx.memory(uid);
 }
 

@@ -19,6 +19,7 @@ import { type Counters, decodeCounters } from "./counters.ts";
 import type { EntryRecord } from "./entry-record.ts";
 import type { MemoryRecord } from "./memory-record.ts";
 import type { NodeName, NodeRecord } from "./node-record.ts";
+import { OpenConflicts } from "./open-conflicts.ts";
 import { Past } from "./past.ts";
 import { Reversal } from "./reversal.ts";
 import { createSaltSource } from "./salt.ts";
@@ -74,6 +75,7 @@ export class Store {
   readonly history: History;
   /** Bringing back what was. */
   readonly reversal: Reversal;
+  readonly conflicts: OpenConflicts;
   /** What is held back for a moment, and recording it. */
   readonly settling: Settling;
   /** Temporary files that other sessions have seen are no mere steps of a save. */
@@ -97,12 +99,14 @@ export class Store {
       settling: this.settling,
       content: (hash) => this.content(hash),
     });
-    this.reversal = new Reversal({
+    const changing = {
       state: this.#state,
       settling: this.settling,
       describe: options.describe,
-      update: (cause, change) => this.update(cause, change),
-    });
+      update: <T>(cause: Cause, change: (tx: Transaction) => T): T => this.update(cause, change),
+    };
+    this.reversal = new Reversal(changing);
+    this.conflicts = new OpenConflicts(changing);
     this.#describe = options.describe;
     this.#sync = options.sync;
   }

@@ -8,6 +8,7 @@ import { MemfsError } from "../errors.ts";
 import type { Uid } from "../id.ts";
 import { Batch } from "../kv/batch.ts";
 import type { Key, Origin } from "../kv/kv.ts";
+import type { KnownVersions } from "./base.ts";
 import type { ContentTarget } from "./content.ts";
 import type { Hash } from "./hash.ts";
 import {
@@ -52,6 +53,8 @@ export interface Cause {
   readonly origin?: Origin;
   /** Recorded with the next change: a step that means little until that one follows. */
   readonly deferred?: boolean;
+  /** What whoever makes the change last saw of memories; absent: their heads. */
+  readonly known?: KnownVersions;
   /** Handed through to the observer, which may skip whoever made the change. */
   readonly source?: object;
 }
@@ -95,6 +98,7 @@ export class Transaction implements ContentTarget {
   readonly counters: Mutable<Counters>;
   #lastActor: Actor | null;
   #lastVersion: Uid | null = null;
+  #surprising = false;
 
   constructor(state: StoreState, cause: Cause, salts: SaltSource) {
     this.#state = state;
@@ -182,6 +186,11 @@ export class Transaction implements ContentTarget {
   /** A directory moved: so did the places of everything below it. */
   movedDirectory(): void {
     this.#scratch = this.#state.scratch.afresh();
+  }
+
+  /** Something else came of the change than its maker will think. */
+  tellEverybody(): void {
+    this.#surprising = true;
   }
 
   madeDirectory(number: number): void {
@@ -306,7 +315,7 @@ export class Transaction implements ContentTarget {
       contents: this.#contents,
       nodes: [...this.#nodes.keys()],
       directories: this.#directories,
-      source: this.cause.source ?? null,
+      source: this.#surprising ? null : (this.cause.source ?? null),
     };
   }
 

@@ -136,6 +136,27 @@ export type VersionSpec =
   /** The version that was the head after that journal entry. */
   | { readonly seq: number };
 
+/** Two changes that do not go together, until somebody decides. */
+export interface ConflictInfo {
+  /** The memory that both changed, and its path: its last one if it is deleted. */
+  readonly memoryId: string;
+  readonly path: Buffer;
+  /** Its head; null when it is deleted. */
+  readonly headId: string | null;
+  /** Its head when the conflict arose. */
+  readonly headThenId: string;
+  /** The version the other text was made from; null when that was none. */
+  readonly baseId: string | null;
+  /** The memory beside that holds the other text. */
+  readonly besideId: string;
+  readonly besidePath: Buffer;
+  readonly besideHeadId: string;
+  /** Who wrote the other text; null when no session did. */
+  readonly sessionId: string | null;
+  /** Time of the last conflict of the two. */
+  readonly at: Micros;
+}
+
 /** Result of walking the journal's hash chain and the content behind it. */
 export interface AuditReport {
   readonly ok: boolean;

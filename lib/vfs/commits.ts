@@ -1,9 +1,15 @@
 /** Turns drafts into versions. */
 
-import type { NodeRecord } from "../store/node-record.ts";
-import { continueRun } from "../store/fsync-run.ts";
+import { MemfsError } from "../errors.ts";
+import { continueRun, type FsyncRun } from "../store/fsync-run.ts";
 import { commitContent } from "../store/commit.ts";
-import { Draft, type Head } from "./draft.ts";
+import type { Base } from "../store/base.ts";
+import type { Hash } from "../store/hash.ts";
+import type { ContentCommit } from "../store/memories.ts";
+import type { MemoryRecord } from "../store/memory-record.ts";
+import type { NodeRecord } from "../store/node-record.ts";
+import type { Cause } from "../store/transaction.ts";
+import { Draft, type DraftContent, type Head } from "./draft.ts";
 import type { Caller } from "./filesystem.ts";
 import type { FileHandle } from "./handle.ts";
 import type { View } from "./view.ts";
@@ -17,18 +23,29 @@ export interface Committer {
   readonly handle?: FileHandle;
   /** It is an fsync of the handle: versions of several in a row may be one. */
   readonly fsync?: boolean;
+  /** The handle is being closed: its descriptor was, RELEASE follows. */
+  readonly closing?: boolean;
+  /** In a conflict the bytes go beside the file, whatever the store's policy. */
+  readonly beside?: boolean;
 }
 
 /** The mount's draft of a file, made if there is none. */
 export function draftOf(view: View, node: NodeRecord): Draft {
   const known = view.drafts.get(node.number);
   if (known !== undefined) return known;
+  const { content, size, memory } = node;
+  const head = content === null ? null : { version: view.headOf(node), hash: content, size };
   // What the writer knew: the version this mount was last shown, which may be older than the head.
-  const version = view.seen.get(node.number)?.version ?? view.headOf(node);
-  const draft = new Draft(view.live, node, { version, hash: node.content, size: node.size });
+  const seen = memory === null ? undefined : view.bases.get(memory);
+  const draft = new Draft(view.live, node, { head, seen: seen === undefined ? head : copyBase(seen) });
   draft.due = view.live.idle.began();
   view.drafts.set(node.number, draft);
   return draft;
+}
+
+/** A base moves on with what the mount reads; a draft's stays. */
+function copyBase({ version, hash, size }: Base): Base {
+  return { version, hash, size };
 }
 
 /**
@@ -44,6 +61,10 @@ export function commitDraft(view: View, number: number, committer: Committer): P
   const draft = view.drafts.get(number);
   const node = view.live.store.node(number);
   if (draft === undefined || node === undefined || node.names.length === 0) return undefined;
+  if (draft.isRecorded) {
+    if (!isOpen(view, number, committer)) discardDraft(view, draft);
+    return undefined;
+  }
   const head = { hash: node.content, size: node.size };
   if (!draft.isHeavy(head)) {
     record(view, { draft, head }, committer);
@@ -66,40 +87,102 @@ async function commitLater(view: View, draft: Draft, committer: Committer): Prom
   }
 }
 
-function record(view: View, { draft, head }: { draft: Draft; head: Head }, { caller, handle, fsync }: Committer): void {
+function record(view: View, { draft, head }: { draft: Draft; head: Head }, committer: Committer): void {
   const content = draft.finish(head);
-  const { mtime, ctime, base, node: number } = draft;
-  const author = handle ?? draft.author;
+  const { node: number, base } = draft;
+  const author = committer.handle ?? draft.author;
   const note = view.notes.size === 0 ? null : (view.notes.get(number) ?? null);
-  const run = fsync === true ? (handle?.synced ?? null) : null;
-  const memory = view.live.store.update(view.cause(caller, author), (tx) =>
-    commitContent(tx, tx.editNode(number), { content, base, mtime, ctime, handle: author?.id ?? 0, run, note }),
-  );
-  if (fsync === true && handle !== undefined) handle.synced = memory === null ? null : continueRun(run, memory);
-  view.drafts.delete(number);
+  // Others have changed it meanwhile: the head may become something else than these bytes.
+  const diverged = base !== "head" && (base?.hash ?? null) !== head.hash;
+  const stays = diverged && isOpen(view, number, committer);
+  const { handle } = committer;
+  const run = committer.fsync === true ? (handle?.synced ?? null) : null;
+  const commit = contentOf(draft, {
+    content,
+    handle: author?.id ?? 0,
+    run,
+    note,
+    keep: stays,
+    beside: committer.beside ?? view.ending,
+  });
+  const memory = update(view, draft, view.cause(committer.caller, author), commit);
+  // A head that is not only this handle's is not folded into its next version.
+  if (committer.fsync === true && handle !== undefined)
+    handle.synced = memory === null || diverged ? null : continueRun(run, memory);
   view.waiting.delete(number);
   // Bytes equal to the head make no version: the note waits for one.
   if (note !== null && memory !== null && memory.hash !== head.hash) view.notes.delete(number);
+  if (memory !== null) view.bases.saw(memory);
+  if (diverged && view.live.store.node(number)?.content !== content.hash) {
+    if (stays) draft.goOnFrom({ version: memory?.head ?? null, hash: content.hash, size: content.size });
+    else discardDraft(view, draft);
+    return;
+  }
+  view.drafts.delete(number);
   draft.free();
-  afterCommit(view, draft, { hash: content.hash, version: memory?.head ?? null, moved: draft.moved });
+  afterCommit(view, draft, content.hash);
   if (draft.writer !== null && "manifest" in content && content.manifest !== null)
     view.live.keepWriter(content, draft.writer);
 }
 
-function afterCommit(
-  view: View,
-  draft: Draft,
-  committed: { hash: string; version: string | null; moved: boolean },
-): void {
-  const seen = view.seen.get(draft.node);
-  if (seen === undefined) return;
-  seen.version = committed.version;
-  if (committed.moved) {
-    seen.pages = null;
-    view.invalidator.content(view.ref(draft.node));
-  } else if (seen.pages === draft.baseHash) {
-    seen.pages = committed.hash;
+interface Recording {
+  readonly content: DraftContent;
+  readonly handle: number;
+  readonly run: FsyncRun | null;
+  readonly note: string | null;
+  readonly keep: boolean;
+  readonly beside: boolean;
+}
+
+function contentOf(draft: Draft, { content, handle, run, note, keep, beside }: Recording): ContentCommit {
+  const { mtime, ctime, base } = draft;
+  return {
+    content,
+    base,
+    mtime,
+    ctime,
+    handle,
+    run,
+    note,
+    bytes: draft,
+    keep,
+    onConflict: beside ? "keep_both" : undefined,
+  };
+}
+
+function update(view: View, draft: Draft, cause: Cause, commit: ContentCommit): MemoryRecord | null {
+  try {
+    return view.live.store.update(cause, (tx) => commitContent(tx, tx.editNode(draft.node), commit));
+  } catch (error) {
+    draft.refused = error instanceof MemfsError && error.code === "conflict";
+    throw error;
   }
+}
+
+/** True when a program can go on writing: a descriptor that is just being closed does not count. */
+function isOpen(view: View, number: number, { handle, closing }: Committer): boolean {
+  return view.hasWriter(number, closing === true ? handle : undefined);
+}
+
+/** Drops the draft: what the mount shows then is the head, which is not what its kernel has cached. */
+export function discardDraft(view: View, draft: Draft): void {
+  view.drafts.delete(draft.node);
+  view.waiting.delete(draft.node);
+  draft.free();
+  dropPages(view, draft.node);
+}
+
+function dropPages(view: View, number: number): void {
+  const seen = view.seen.get(number);
+  if (seen === undefined) return;
+  seen.pages = null;
+  view.invalidator.content(view.ref(number));
+}
+
+function afterCommit(view: View, draft: Draft, hash: Hash): void {
+  if (draft.moved) return dropPages(view, draft.node);
+  const seen = view.seen.get(draft.node);
+  if (seen?.pages === draft.baseHash) seen.pages = hash;
 }
 
 /** Commits what waits for its RELEASE, or stayed open for long; a failure is logged and leaves the draft. */

@@ -7,7 +7,7 @@
  */
 
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Uid } from "../id.ts";
+import type { Base, MadeFrom } from "../store/base.ts";
 import type { FinishedContent } from "../store/chunk.ts";
 import { type ChunkSink, ContentWriter } from "../store/content-writer.ts";
 import { EMPTY_HASH, type Hash } from "../store/hash.ts";
@@ -50,10 +50,20 @@ const NEW: Head = Object.freeze({ hash: null, size: 0 });
 export class Draft {
   readonly node: number;
   readonly #source: DraftSource;
-  /** The version the bytes are made from; null for a new file. */
-  readonly base: Uid | null;
-  /** Content of the base; null for a file that was never committed. */
+  /** Content of the file when the draft was made; null for a file that was never committed. */
   readonly baseHash: Hash | null;
+  /** The head when the draft was made: what bytes written in place are on top of. */
+  readonly #head: Base | null;
+  /** What the mount had seen of the file before: what a whole rewrite is made from. */
+  readonly #seen: Base | null;
+  /** Nothing of the head is left in the bytes. */
+  #rewritten = false;
+  /** What was committed last, when that did not become the head as it was, and the file stayed open. */
+  #recorded: Base | null = null;
+  /** The bytes are what {@link #recorded} says. */
+  isRecorded = false;
+  /** A commit was refused, because others changed the same. */
+  refused = false;
   /** Stored content that the bytes are, or are a change of: that of the base, or a copied one. */
   #under: Head;
   /** Null while nothing is different from what is under them. */
@@ -76,21 +86,37 @@ export class Draft {
   /** When (ms, monotonic) it is committed though nobody asks. */
   due = Infinity;
 
-  constructor(source: DraftSource, node: NodeRecord, base: { version: Uid | null; hash: Hash | null; size: number }) {
+  constructor(source: DraftSource, node: NodeRecord, from: { head: Base | null; seen: Base | null }) {
     this.node = node.number;
     this.#source = source;
-    this.base = base.version;
-    this.baseHash = base.hash;
-    this.#under = base;
-    this.#size = base.size;
-    this.#appendedFrom = base.size;
-    this.#after = base.hash;
+    this.#head = from.head;
+    this.#seen = from.seen;
+    this.baseHash = node.content;
+    this.#under = { hash: node.content, size: node.size };
+    this.#size = node.size;
+    this.#appendedFrom = node.size;
+    this.#after = node.content;
     this.mtime = node.mtime;
     this.ctime = node.ctime;
   }
 
   get size(): number {
     return this.#size;
+  }
+
+  /** What the bytes were made from. */
+  get base(): MadeFrom {
+    if (this.#recorded !== null) return this.#recorded;
+    if (this.#appendedFrom !== null && this.#head !== null) return "head";
+    return this.#rewritten ? this.#seen : this.#head;
+  }
+
+  /** The bytes were committed and are not the head: what is written next is made from them. */
+  goOnFrom(committed: Base): void {
+    this.#recorded = committed;
+    this.isRecorded = true;
+    this.#appendedFrom = null;
+    this.written = false;
   }
 
   /** The bytes changed just now. */
@@ -114,26 +140,33 @@ export class Draft {
     else this.#bytes.append(data);
     this.#size += data.length;
     this.written = true;
+    this.isRecorded = false;
   }
 
   /** @throws MemfsError `no_space`, `io`, `damaged`: nothing changed then */
   write(offset: number, data: Buffer): void {
     // What covers the whole base needs none of its bytes.
-    if (this.#bytes === null && offset === 0 && data.length >= this.#size)
+    if (this.#bytes === null && offset === 0 && data.length >= this.#size) {
+      this.#rewritten = this.#size > 0;
       this.#bytes = new ContentWriter(this.#source.sink);
+    }
     if (this.#bytes instanceof ContentWriter && offset === this.#bytes.size) this.#bytes.append(data);
     else this.#blocks().write(offset, data);
     this.#appendedFrom = null;
     this.#size = Math.max(this.#size, offset + data.length);
     this.written = true;
+    this.isRecorded = false;
   }
 
   /** Sets the size; what is new is zero. @throws MemfsError `no_space`, `io` */
   truncate(size: number): void {
-    if (size === 0) this.#replace(new ContentWriter(this.#source.sink));
-    else if (size !== this.#size) this.#blocks().truncate(size);
+    if (size === 0) {
+      this.#replace(new ContentWriter(this.#source.sink));
+      this.#rewritten = true;
+    } else if (size !== this.#size) this.#blocks().truncate(size);
     this.#appendedFrom = null;
     this.#size = size;
+    this.isRecorded = false;
   }
 
   /** Makes a range within the size zero. @throws MemfsError `no_space`, `io`, `damaged` */
@@ -142,6 +175,7 @@ export class Draft {
     this.#blocks().zero(offset, length);
     this.#appendedFrom = null;
     this.written = true;
+    this.isRecorded = false;
   }
 
   read(offset: number, length: number): Buffer {
@@ -157,7 +191,9 @@ export class Draft {
     this.#under = content;
     this.#size = content.size;
     this.#appendedFrom = null;
+    this.#rewritten = true;
     this.written = true;
+    this.isRecorded = false;
   }
 
   /** The stored content the bytes are equal to; null when they were changed. */

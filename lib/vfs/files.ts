@@ -68,8 +68,10 @@ export class Files {
 
   /** The mount is shown the head: what it writes next is based on that. */
   #serve(node: NodeRecord): void {
-    const seen = this.#view.seen.get(node.number);
-    if (seen !== undefined && !this.#view.drafts.has(node.number)) seen.version = this.#view.headOf(node);
+    const { bases, drafts, live } = this.#view;
+    if (node.memory === null || drafts.has(node.number)) return;
+    const memory = live.store.memoryRecord(node.memory);
+    if (memory !== undefined) bases.saw(memory);
   }
 
   read(number: number, ref: HandleRef, { offset, length }: { offset: number; length: number }): Buffer {
@@ -171,7 +173,8 @@ export class Files {
     const view = this.#view;
     const draft = view.drafts.get(number);
     if (draft === undefined || !isWritable(handle.flags)) return undefined;
-    if (draft.written && this.#isOpener(caller, handle)) return commitDraft(view, number, { caller, handle });
+    if (draft.written && this.#isOpener(caller, handle))
+      return commitDraft(view, number, { caller, handle, closing: true });
     view.waiting.add(number);
     return undefined;
   }

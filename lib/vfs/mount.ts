@@ -24,6 +24,7 @@ import {
   type RangeStart,
   type WriteFlags,
 } from "./filesystem.ts";
+import type { DraftInfo, Drafts } from "./drafts.ts";
 import { isTelling } from "./failures.ts";
 import { type Hidden, isHidden, NO_ATTRIBUTES, refuseHidden } from "./hidden/hidden.ts";
 import type { LiveStore } from "./live-store.ts";
@@ -325,6 +326,18 @@ export class Mount implements Filesystem {
     let failed = 0;
     for (const store of this.#stores.values()) failed += await store.commitAll();
     return failed;
+  }
+
+  /** What it holds that is no version yet, of all its stores. */
+  drafts(): DraftInfo[] {
+    return [...this.#stores.values()].flatMap((store) => (store instanceof StoreFilesystem ? store.drafts.list() : []));
+  }
+
+  /** The drafts of one of its stores. @throws MemfsError `not_found` */
+  draftsOf(storeId: string): Drafts {
+    for (const store of this.#stores.values())
+      if (store instanceof StoreFilesystem && store.view.live.store.info.id === storeId) return store.drafts;
+    throw new MemfsError("not_found", `the mount cannot change the store ${storeId}`);
   }
 
   /** Gives up the locks of programs that still use the mount, and refuses those that wait and further ones. */

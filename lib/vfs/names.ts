@@ -293,9 +293,14 @@ export class Names {
   ): void {
     const view = this.#view;
     const { node, from, to, flags, folds, note } = move;
+    const before = view.node(node).memory;
     const replaced = view.live.store.entry(to.parent, to.name);
     const noReplace = (flags & RENAME_NOREPLACE) !== 0;
     view.live.store.update(view.cause(caller), (tx) => rename(tx, from, to, { noReplace, folds, note }));
+    const { memory } = view.node(node);
+    const went = memory === null || memory === before ? undefined : view.live.store.memoryRecord(memory);
+    // The file is another memory's content now, written by this mount.
+    if (went !== undefined) view.bases.saw(went);
     if (replaced === null) return;
     if (note !== null) view.notes.delete(node);
     view.released(replaced.node);

@@ -1,6 +1,5 @@
-/** What one mount's kernel holds of a store's nodes, and which versions this mount was served. */
+/** What one mount's kernel holds of a store's nodes. */
 
-import type { Uid } from "../id.ts";
 import type { Hash } from "../store/hash.ts";
 
 /** What a mount knows of a node. */
@@ -9,8 +8,6 @@ export interface SeenNode {
   lookups: number;
   /** The content the pages in the kernel's cache come from; null when it holds none we vouch for. */
   pages: Hash | null;
-  /** The version this mount last read or wrote: what its next whole rewrite is based on. */
-  version: Uid | null;
 }
 
 export class Seen {
@@ -46,7 +43,7 @@ export class Seen {
       seen.lookups += 1;
       return seen;
     }
-    const fresh = { lookups: 1, pages: null, version: null };
+    const fresh = { lookups: 1, pages: null };
     this.#nodes.set(node, fresh);
     return fresh;
   }
@@ -58,10 +55,7 @@ export class Seen {
     seen.lookups = Math.max(0, seen.lookups - count);
     if (seen.lookups > 0) return false;
     this.#listings.delete(node);
-    seen.pages = null;
-    // The version outlives the kernel's memory: an agent that read it may still write on from what it read. So a mount
-    // remembers ~100 bytes of each file it ever opened.
-    if (seen.version === null) this.#nodes.delete(node);
+    this.#nodes.delete(node);
     return true;
   }
 

@@ -8,6 +8,7 @@ import { MemfsError } from "../errors.ts";
 import { storableTime, type Timestamp } from "../store/record.ts";
 import { settleDraft } from "./commits.ts";
 import { Directories } from "./directories.ts";
+import { Drafts } from "./drafts.ts";
 import { Files } from "./files.ts";
 import {
   type Answer,
@@ -41,6 +42,7 @@ export class StoreFilesystem implements ReadableStore {
   readonly hidden: Hidden;
   readonly locks: Locks;
   readonly ranges: Ranges;
+  readonly drafts: Drafts;
 
   constructor(options: Omit<ViewOptions, "settle">) {
     this.view = new View({ ...options, settle: (node) => settleDraft(this.view, node) });
@@ -51,6 +53,7 @@ export class StoreFilesystem implements ReadableStore {
     this.hidden = new Hidden(this.view);
     this.locks = new Locks(this.view);
     this.ranges = new Ranges(this.view);
+    this.drafts = new Drafts(this.view);
   }
 
   forget(number: number, count: number): void {
@@ -163,6 +166,7 @@ export class StoreFilesystem implements ReadableStore {
   }
 
   async detach(): Promise<void> {
+    this.view.ending = true;
     await this.commitAll();
     for (const draft of this.view.drafts.values()) draft.free();
     this.locks.end();

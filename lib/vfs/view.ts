@@ -14,6 +14,7 @@ import { Failures } from "./failures.ts";
 import type { LockHolder } from "./file-locks.ts";
 import { type FileHandle, Handles, isWritable, O_NOATIME } from "./handle.ts";
 import type { LiveStore, LiveView } from "./live-store.ts";
+import { ReadBases } from "./read-bases.ts";
 import { RefusalJournal } from "./refusal-journal.ts";
 import { Seen } from "./seen.ts";
 
@@ -49,6 +50,7 @@ export class View implements LiveView, LockHolder {
   readonly identity: MountIdentity;
   readonly invalidator: Invalidator;
   readonly seen = new Seen();
+  readonly bases = new ReadBases();
   readonly drafts = new Map<number, Draft>();
   /**
    * Drafts that were flushed and not committed: the file may be closed for good, its RELEASE on the way. Also those whose
@@ -61,6 +63,8 @@ export class View implements LiveView, LockHolder {
   readonly committing = new Map<number, Promise<void>>();
   readonly handles: Handles;
   readonly settle: LiveView["settle"];
+  /** The mount ends: a draft that was refused is kept beside what it was meant for. */
+  ending = false;
   readonly failures = new Failures();
   readonly #refusals: RefusalJournal;
   readonly #actor: Actor;
@@ -133,6 +137,7 @@ export class View implements LiveView, LockHolder {
       evidence: this.#evidence(caller, handle),
       origin: { connection, uniqueHigh: caller.uniqueHigh, uniqueLow: caller.uniqueLow },
       deferred,
+      known: this.bases,
       source: this,
     };
   }
@@ -214,8 +219,9 @@ export class View implements LiveView, LockHolder {
   }
 
   /** True when another handle of this mount can still write the node. */
-  hasWriter(node: number): boolean {
-    for (const handle of this.handles.files()) if (handle.node === node && isWritable(handle.flags)) return true;
+  hasWriter(node: number, except?: FileHandle): boolean {
+    for (const handle of this.handles.files())
+      if (handle.node === node && handle !== except && isWritable(handle.flags)) return true;
     return false;
   }
 

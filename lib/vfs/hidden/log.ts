@@ -4,7 +4,7 @@ import { printable } from "../../store/names.ts";
 import type { Store } from "../../store/store.ts";
 import type { Actor, VersionInfo } from "../../store/types.ts";
 import { formatTime } from "../../time.ts";
-import type { Text } from "./text.ts";
+import { oneLine, type Text } from "./text.ts";
 
 /** Lines; writing one takes ~50 µs. */
 const LINES = 500;
@@ -49,12 +49,4 @@ function author(actor: Actor): string {
 function sizeChange({ size, sizeBefore }: VersionInfo): string {
   const change = (size ?? 0) - (sizeBefore ?? 0);
   return change > 0 ? `+${change}` : String(change);
-}
-
-/** A name that cannot look like another line, or drive a terminal. */
-function oneLine(text: string): string {
-  return text.replaceAll(
-    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
-    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
-  );
 }

@@ -3,6 +3,7 @@
 import { S_IFDIR, S_IFREG } from "../../store/mode.ts";
 import { ROOT_NODE } from "../../store/tree.ts";
 import type { View } from "../view.ts";
+import { conflictsText } from "./conflicts.ts";
 import { errorsText } from "./errors.ts";
 import { HistoryDirectory } from "./history.ts";
 import { LogText } from "./log.ts";
@@ -18,6 +19,7 @@ export function hiddenRoot(view: View): HiddenDirectory {
   const nodes: ReadonlyMap<string, HiddenNode> = new Map<string, HiddenNode>([
     ["README", new TextFile(() => ({ text: README, changedAt: store.info.createdAt }))],
     ["at", new Moments(view.live)],
+    ["conflicts", new TextFile(() => conflictsText(store))],
     ["errors", new TextFile(() => errorsText(view.failures, store.info.createdAt))],
     ["history", new HistoryDirectory(store, { path: "", directory: ROOT_NODE, memories: [] })],
     ["log", new TextFile(() => log.read())],

@@ -40,3 +40,11 @@ export class TextFile implements HiddenFile {
     };
   }
 }
+
+/** A name that cannot look like another line, or drive a terminal. */
+export function oneLine(text: string): string {
+  return text.replaceAll(
+    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
+    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
+  );
+}
