@@ -247,6 +247,23 @@ export interface AuditHead {
   readonly created_at: string;
 }
 
+/** A version that a session opened through a mount. */
+export interface MemoryRead {
+  readonly type: "memory_read";
+  readonly session_id: string;
+  readonly agent: string;
+  /** Time and sequence number of the journal entry; the read was at most a second or so before. */
+  readonly created_at: string;
+  readonly seq: number;
+  readonly memory_version_id: string;
+  readonly memory_id: string;
+  /** Number of the version. */
+  readonly n: number;
+  /** Of the version; null when redacted. */
+  readonly path: string | null;
+  readonly path_exact: boolean;
+}
+
 export interface AuditReport {
   readonly type: "audit_report";
   readonly memory_store_id: string;

@@ -15,6 +15,7 @@ import {
   type List,
   type Memory,
   type MemoryPrefix,
+  type MemoryRead,
   type MemoryStore,
   type MemoryVersion,
   type Mount,
@@ -173,6 +174,11 @@ export class Client {
 
   auditHead(store: string): Promise<AuditHead> {
     return this.#json("GET", ofStore(store, "/audit/head"));
+  }
+
+  /** Newest first. */
+  reads(store: string, query: Query, count = Infinity): Promise<MemoryRead[]> {
+    return this.#all(ofStore(store, "/audit/reads"), query, count);
   }
 
   verify(store: string, head?: string): Promise<AuditReport> {

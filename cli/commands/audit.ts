@@ -1,9 +1,10 @@
-/** `memfs audit`: whether the journal and the contents are what was written. */
+/** `memfs audit`: whether the journal and the contents are what was written, and who read them. */
 
 import type { Command } from "commander";
 import type { AuditReport, MemoryStore } from "../../lib/api.ts";
 import type { Client } from "../../lib/client.ts";
 import { type ErrorCode, MemfsError, meaningOf } from "../../lib/errors.ts";
+import { registerReads } from "../audit-reads.ts";
 import { common } from "../command.ts";
 import type { Context } from "../context.ts";
 import { complain, json, line, paint, printable } from "../output.ts";
@@ -28,7 +29,7 @@ const UNREADABLE: readonly ErrorCode[] = ["bad_key", "damaged", "io"];
 const NO = 1;
 
 export function register(program: Command, context: Context): void {
-  const audit = program.command("audit").description("prove that history was not changed");
+  const audit = program.command("audit").description("prove that history was not changed, and see who read it");
   const verify = audit
     .command("verify")
     .description("walk the hash chain and the contents; exit code 1 names the first break")
@@ -42,6 +43,7 @@ export function register(program: Command, context: Context): void {
     .description("number and hash of the newest journal entry, to be kept elsewhere")
     .argument("<store>");
   common(newest, "memfs audit head notes").action((store: string, flags: Flags) => head(context, store, flags));
+  registerReads(audit, context);
 }
 
 async function head(context: Context, name: string, { json: asJson }: Flags): Promise<void> {

@@ -13,6 +13,7 @@ import { parseBody, parseQuery } from "./parsing.ts";
 import { conflictRoutes } from "./routes/conflicts.ts";
 import { daemonRoutes } from "./routes/daemon.ts";
 import { fileRoutes } from "./routes/files.ts";
+import { auditRoutes } from "./routes/audit.ts";
 import { historyRoutes } from "./routes/history.ts";
 import { lookingBackRoutes } from "./routes/looking-back.ts";
 import { memoryRoutes } from "./routes/memories.ts";
@@ -80,6 +81,7 @@ export function createServer(services: Services): Api {
     memoryRoutes,
     versionRoutes,
     fileRoutes,
+    auditRoutes,
     historyRoutes,
     lookingBackRoutes,
     conflictRoutes,

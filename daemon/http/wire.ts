@@ -171,6 +171,22 @@ export function wireSession(storeId: string, session: SessionInfo, mounted: bool
   };
 }
 
+export function wireRead({ sessionId, agent, at, seq, version }: store.ReadInfo): api.MemoryRead {
+  const path = version.path === null ? null : wirePath(version.path);
+  return {
+    type: "memory_read",
+    session_id: sessionId,
+    agent,
+    created_at: formatTime(at),
+    seq,
+    memory_version_id: version.id,
+    memory_id: version.memoryId,
+    n: version.n,
+    path: path?.path ?? null,
+    path_exact: path?.exact ?? true,
+  };
+}
+
 function sizeChange(version: store.VersionInfo): number | null {
   if (version.redactedAt !== null) return null;
   return (version.size ?? 0) - (version.sizeBefore ?? 0);

@@ -188,6 +188,14 @@ function readMade(from: Reader): Made {
   };
 }
 
+/** The kind of a stored entry, without decoding the rest. @throws MemfsError `damaged`, `format_newer` */
+export function kindOf(bytes: Buffer): JournalKind | undefined {
+  const from = openRecord(bytes);
+  from.varint();
+  from.varint();
+  return NAMES.get(from.u8());
+}
+
 /** @throws MemfsError `damaged`, `format_newer` */
 export function decodeJournalEntry(bytes: Buffer): JournalEntry {
   const from = openRecord(bytes);

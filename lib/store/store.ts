@@ -21,6 +21,7 @@ import type { MemoryRecord } from "./memory-record.ts";
 import type { NodeName, NodeRecord } from "./node-record.ts";
 import { OpenConflicts } from "./open-conflicts.ts";
 import { Past } from "./past.ts";
+import { Reads } from "./reads.ts";
 import { Reversal } from "./reversal.ts";
 import { createSaltSource } from "./salt.ts";
 import { Folding } from "./folding.ts";
@@ -73,6 +74,8 @@ export class Store {
   readonly #past: Past;
   /** Its versions. */
   readonly history: History;
+  /** Who read which of them. */
+  readonly reads: Reads;
   /** Bringing back what was. */
   readonly reversal: Reversal;
   readonly conflicts: OpenConflicts;
@@ -105,6 +108,7 @@ export class Store {
       describe: options.describe,
       update: <T>(cause: Cause, change: (tx: Transaction) => T): T => this.update(cause, change),
     };
+    this.reads = new Reads(changing);
     this.reversal = new Reversal(changing);
     this.conflicts = new OpenConflicts(changing);
     this.#describe = options.describe;

@@ -126,6 +126,26 @@ export interface ListVersions {
   readonly cursor?: string;
 }
 
+/** A version that a session read: opened, through a mount. */
+export interface ReadInfo {
+  readonly sessionId: string;
+  readonly agent: string;
+  /** Sequence number and time of the journal entry: the read was at most a second or so before. */
+  readonly seq: number;
+  readonly at: Micros;
+  readonly version: VersionInfo;
+}
+
+export interface ListReads {
+  readonly versionId?: string | undefined;
+  readonly memoryId?: string | undefined;
+  readonly sessionId?: string | undefined;
+  /** Id of a version: what was read before that was made, by its author unless a session is given. */
+  readonly before?: string | undefined;
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+
 /** A version as a person names it. */
 export type VersionSpec =
   | { readonly id: string }

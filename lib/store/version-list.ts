@@ -94,7 +94,7 @@ function* down(end: number, start: number): Generator<number> {
 }
 
 /** The index names where runs start; a run ends before an entry of somebody else or the next multiple of RUN_LENGTH. */
-async function* seqsOfActor(state: StoreState, tag: Tag, before: number): AsyncGenerator<number> {
+export async function* seqsOfActor(state: StoreState, tag: Tag, before: number): AsyncGenerator<number> {
   const range = rangeOf("a", tag);
   let end = before;
   for await (const page of state.space.scan({ gte: range.gte, lt: actorKey(tag, before), reverse: true })) {

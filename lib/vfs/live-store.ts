@@ -16,6 +16,7 @@ import type { DraftSource } from "./draft.ts";
 import { type DraftHolder, IdleCommits } from "./idle-commits.ts";
 import { LockTable } from "./lock-table.ts";
 import type { Processes } from "./processes.ts";
+import { StoreReads } from "./session-reads.ts";
 
 /** Writers kept to go on from: each holds the bytes after its last cut (up to 256 KiB) and a running digest. */
 const KEPT_WRITERS = 32;
@@ -56,6 +57,7 @@ export class LiveStore implements DraftSource {
   readonly processes: Processes;
   readonly locks = new LockTable();
   readonly accessTimes: AccessTimes;
+  readonly reads: StoreReads;
   readonly idle: IdleCommits;
   readonly blocks: BlockPool;
   readonly sink: ChunkSink;
@@ -74,6 +76,7 @@ export class LiveStore implements DraftSource {
     this.processes = options.processes;
     this.idle = new IdleCommits(options.clock, this.#views);
     this.accessTimes = new AccessTimes(options.store, options.log);
+    this.reads = new StoreReads(options.store, options.log);
     this.blocks = options.blocks;
     this.sink = { store: (chunks) => this.store.storeChunks(chunks) };
     this.store.observe((change) => {

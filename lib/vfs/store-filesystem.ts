@@ -171,7 +171,7 @@ export class StoreFilesystem implements ReadableStore {
     for (const draft of this.view.drafts.values()) draft.free();
     this.locks.end();
     this.view.live.settle();
-    this.view.live.detach(this.view);
+    this.view.end();
     this.view.live.reap();
   }
 }

@@ -17,6 +17,7 @@ import type { LiveStore, LiveView } from "./live-store.ts";
 import { ReadBases } from "./read-bases.ts";
 import { RefusalJournal } from "./refusal-journal.ts";
 import { Seen } from "./seen.ts";
+import type { SessionReads } from "./session-reads.ts";
 
 /** Whose writes go through a mount, and who owns what it shows. */
 export interface MountIdentity {
@@ -66,6 +67,8 @@ export class View implements LiveView, LockHolder {
   /** The mount ends: a draft that was refused is kept beside what it was meant for. */
   ending = false;
   readonly failures = new Failures();
+  /** What its session reads of the store. */
+  readonly reads: SessionReads;
   readonly #refusals: RefusalJournal;
   readonly #actor: Actor;
 
@@ -80,6 +83,7 @@ export class View implements LiveView, LockHolder {
     this.#actor = Object.freeze({ type: "session", sessionId, agent });
     this.handles = new Handles(options.identity.generation);
     this.#refusals = new RefusalJournal(options.live.store, options.live.clock);
+    this.reads = options.live.reads.join(this.#actor);
     this.live.attach(this);
   }
 
@@ -132,6 +136,7 @@ export class View implements LiveView, LockHolder {
   /** Who is behind a change, with the evidence of the process that asks for it. */
   cause(caller: Caller, handle: FileHandle | null = null, deferred = false): Cause {
     const { connection } = this.identity;
+    if (this.reads.pending) this.reads.flush();
     return {
       actor: this.#actor,
       evidence: this.#evidence(caller, handle),
@@ -235,6 +240,12 @@ export class View implements LiveView, LockHolder {
     }
     this.gone(number);
     if (node !== undefined) this.live.unreferenced(number);
+  }
+
+  /** The mount has ended. */
+  end(): void {
+    this.live.reads.leave(this.#actor);
+    this.live.detach(this);
   }
 
   gone(number: number): void {

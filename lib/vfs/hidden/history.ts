@@ -7,7 +7,7 @@ import type { Store } from "../../store/store.ts";
 import type { Actor } from "../../store/types.ts";
 import type { VersionRecord } from "../../store/version-record.ts";
 import type { HiddenDirectory, HiddenFile, HiddenName, HiddenNode, Look } from "./node.ts";
-import { PastFile } from "./past-tree.ts";
+import { PastFile, type PastSource } from "./past-tree.ts";
 import { timeOf } from "./text.ts";
 
 /** Records looked at (~10 µs each) before other work gets its turn. */
@@ -27,11 +27,13 @@ export interface Place {
 
 export class HistoryDirectory implements HiddenDirectory {
   readonly kind = "directory";
+  readonly #source: PastSource;
   readonly #store: Store;
   readonly #place: Place;
 
-  constructor(store: Store, place: Place) {
-    this.#store = store;
+  constructor(source: PastSource, place: Place) {
+    this.#source = source;
+    this.#store = source.store;
     this.#place = place;
   }
 
@@ -44,7 +46,7 @@ export class HistoryDirectory implements HiddenDirectory {
   async lookup(name: string): Promise<HiddenNode | null> {
     const [latest, ...former] = this.#place.memories;
     const version = latest === undefined ? null : await versionNamed(this.#store, latest, name);
-    if (version !== null) return fileOf(this.#store, version);
+    if (version !== null) return fileOf(this.#source, version);
     const uid = tryParseId("mem", name);
     if (uid !== null && former.includes(uid)) return this.#only(uid);
     return this.#below(name);
@@ -52,7 +54,7 @@ export class HistoryDirectory implements HiddenDirectory {
 
   /** The versions of one memory. */
   #only(memory: Uid): HistoryDirectory {
-    return new HistoryDirectory(this.#store, { path: this.#place.path, directory: null, memories: [memory] });
+    return new HistoryDirectory(this.#source, { path: this.#place.path, directory: null, memories: [memory] });
   }
 
   async #below(name: string): Promise<HiddenDirectory | null> {
@@ -61,7 +63,7 @@ export class HistoryDirectory implements HiddenDirectory {
     const memories = parent === null ? [] : await this.#store.past.memoriesAt(path);
     const directory = parent === null ? null : await this.#store.past.directoryOnceAt(parent, name);
     if (memories.length === 0 && directory === null) return null;
-    return new HistoryDirectory(this.#store, { path, directory, memories });
+    return new HistoryDirectory(this.#source, { path, directory, memories });
   }
 
   async list(): Promise<readonly HiddenName[]> {
@@ -110,8 +112,8 @@ async function versionNamed(store: Store, memory: Uid, name: string): Promise<Ve
 }
 
 /** A deletion, and a version whose content is redacted, is an empty file. */
-function fileOf(store: Store, version: VersionRecord): HiddenFile {
+function fileOf(source: PastSource, version: VersionRecord): HiddenFile {
   const { made, hash, size } = version;
   const look = { mode: S_IFREG | (made.mode & PERMISSIONS), size: hash === null ? 0 : size, mtime: made.mtime };
-  return new PastFile(store, look, hash);
+  return new PastFile(source, look, version);
 }

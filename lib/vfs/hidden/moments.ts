@@ -5,7 +5,7 @@ import { S_IFDIR } from "../../store/mode.ts";
 import { parseRelative, parseTime } from "../../time.ts";
 import type { LiveStore } from "../live-store.ts";
 import type { HiddenDirectory, HiddenName, Look } from "./node.ts";
-import { PastDirectory } from "./past-tree.ts";
+import { PastDirectory, type PastSource } from "./past-tree.ts";
 import { timeOf } from "./text.ts";
 
 /** `1234` or `#1234`, `memver_…`, an RFC 3339 time (local without a zone), or `2h ago`. `now` in microseconds. */
@@ -20,9 +20,11 @@ export function parseMoment(text: string, now: number): Moment | null {
 export class Moments implements HiddenDirectory {
   readonly kind = "directory";
   readonly #live: LiveStore;
+  readonly #source: PastSource;
 
-  constructor(live: LiveStore) {
+  constructor(live: LiveStore, source: PastSource) {
     this.#live = live;
+    this.#source = source;
   }
 
   look(): Look {
@@ -36,7 +38,7 @@ export class Moments implements HiddenDirectory {
     const seq = moment === null ? null : store.past.seqOf(moment);
     if (seq === null) return null;
     const view = store.past.at(seq);
-    return new PastDirectory(store, view, { node: view.root, identity: String(seq) });
+    return new PastDirectory(this.#source, view, { node: view.root, identity: String(seq) });
   }
 
   list(): readonly HiddenName[] {

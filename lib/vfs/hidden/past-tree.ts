@@ -1,20 +1,27 @@
 /** `.memfs/at/WHEN/…`: the store as it was. */
 
 import type { AtView, PastNode } from "../../store/at.ts";
-import type { Hash } from "../../store/hash.ts";
 import { isDirectory } from "../../store/mode.ts";
 import type { Store } from "../../store/store.ts";
+import type { VersionRecord } from "../../store/version-record.ts";
+import type { SessionReads } from "../session-reads.ts";
 import type { HiddenDirectory, HiddenFile, HiddenLink, HiddenName, HiddenNode, Look, OpenBytes } from "./node.ts";
+
+/** Where versions are read from, and who is told of it. */
+export interface PastSource {
+  readonly store: Store;
+  readonly reads: Pick<SessionReads, "read">;
+}
 
 export class PastDirectory implements HiddenDirectory {
   readonly kind = "directory";
   readonly identity: string;
-  readonly #store: Store;
+  readonly #source: PastSource;
   readonly #view: AtView;
   readonly #node: PastNode;
 
-  constructor(store: Store, view: AtView, { node, identity }: { node: PastNode; identity: string }) {
-    this.#store = store;
+  constructor(source: PastSource, view: AtView, { node, identity }: { node: PastNode; identity: string }) {
+    this.#source = source;
     this.#view = view;
     this.#node = node;
     this.identity = identity;
@@ -27,8 +34,9 @@ export class PastDirectory implements HiddenDirectory {
   async lookup(name: string): Promise<HiddenNode | null> {
     const found = await this.#view.entry(this.#node.node, name);
     if (found === null) return null;
-    if (isDirectory(found.mode)) return new PastDirectory(this.#store, this.#view, { node: found, identity: "" });
-    return found.target === null ? new PastFile(this.#store, found, found.hash) : new PastLink(found, found.target);
+    if (isDirectory(found.mode)) return new PastDirectory(this.#source, this.#view, { node: found, identity: "" });
+    if (found.target !== null) return new PastLink(found, found.target);
+    return found.version === null ? null : new PastFile(this.#source, found, found.version);
   }
 
   async list(): Promise<readonly HiddenName[]> {
@@ -38,18 +46,17 @@ export class PastDirectory implements HiddenDirectory {
   }
 }
 
-/** Stored content that never changes. */
+/** The content of a version, which never changes; empty when it has none. */
 export class PastFile implements HiddenFile {
   readonly kind = "file";
-  readonly #store: Store;
+  readonly #source: PastSource;
   readonly #look: Look;
-  readonly #hash: Hash | null;
+  readonly #version: VersionRecord;
 
-  /** @param hash of the content; null when there is none, and then the size is 0 */
-  constructor(store: Store, look: Look, hash: Hash | null) {
-    this.#store = store;
+  constructor(source: PastSource, look: Look, version: VersionRecord) {
+    this.#source = source;
     this.#look = look;
-    this.#hash = hash;
+    this.#version = version;
   }
 
   look(): Look {
@@ -57,9 +64,12 @@ export class PastFile implements HiddenFile {
   }
 
   open(): OpenBytes {
+    const { store, reads } = this.#source;
+    const { hash, seq } = this.#version;
+    if (hash !== null) reads.read(seq);
     return {
       look: this.#look,
-      read: (offset, length) => this.#store.contentRange(this.#hash, { offset, length }),
+      read: (offset, length) => store.contentRange(hash, { offset, length }),
       changes: false,
     };
   }

@@ -15,13 +15,14 @@ import { TextFile, timeOf } from "./text.ts";
 
 export function hiddenRoot(view: View): HiddenDirectory {
   const { store } = view.live;
+  const source = { store, reads: view.reads };
   const log = new LogText(store);
   const nodes: ReadonlyMap<string, HiddenNode> = new Map<string, HiddenNode>([
     ["README", new TextFile(() => ({ text: README, changedAt: store.info.createdAt }))],
-    ["at", new Moments(view.live)],
+    ["at", new Moments(view.live, source)],
     ["conflicts", new TextFile(() => conflictsText(store))],
     ["errors", new TextFile(() => errorsText(view.failures, store.info.createdAt))],
-    ["history", new HistoryDirectory(store, { path: "", directory: ROOT_NODE, memories: [] })],
+    ["history", new HistoryDirectory(source, { path: "", directory: ROOT_NODE, memories: [] })],
     ["log", new TextFile(() => log.read())],
     ["status", new TextFile(() => statusText(view))],
   ]);

@@ -25,13 +25,14 @@ export class PastFiles {
   /** @throws MemfsError `read_only`, `is_directory`, `invalid_argument`, `stale` */
   open(caller: Caller, number: number, flags: number): OpenedHandle {
     if (isWritable(flags) || (flags & O_TRUNC) !== 0) refusePast();
-    const { handles, nodes, live } = this.#view;
+    const { handles, nodes, live, reads } = this.#view;
     const known = nodes.get(number);
-    const { mode } = known.node;
+    const { mode, version } = known.node;
     if (isDirectory(mode)) throw new MemfsError("is_directory", "is a directory");
     if (!isFile(mode)) throw new MemfsError("invalid_argument", "not a regular file");
     const handle = handles.openFile({ node: number, flags, opener: caller.pid, uid: caller.uid });
     known.handles += 1;
+    if (version !== null) reads.read(version.seq);
     const { fhHigh, fhLow } = handles.refOf(handle);
     return { fhHigh, fhLow, keepCache: true, directIo: false, noFlush: !live.locks.wantsFlush(number) };
   }

@@ -81,6 +81,7 @@ export class PastStore implements ReadableStore {
 
   detach(): Promise<void> {
     this.locks.end();
+    this.#view.end();
     return Promise.resolve();
   }
 }

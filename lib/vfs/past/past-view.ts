@@ -3,11 +3,13 @@
 import { GenerationCache } from "../../generation-cache.ts";
 import { MemfsError } from "../../errors.ts";
 import type { AtView, PastName, PastNode } from "../../store/at.ts";
+import type { Actor } from "../../store/types.ts";
 import type { Attributes, NodeEntry, NodeRef } from "../filesystem.ts";
 import { Handles } from "../handle.ts";
 import type { LiveStore } from "../live-store.ts";
 import { LockTable } from "../lock-table.ts";
 import type { LockingView } from "../locks.ts";
+import type { SessionReads } from "../session-reads.ts";
 import type { MountIdentity } from "../view.ts";
 import { type KnownNode, PastNodes } from "./past-nodes.ts";
 
@@ -28,10 +30,14 @@ export class PastView implements LockingView {
   readonly at: AtView;
   readonly nodes: PastNodes;
   readonly handles: Handles;
+  /** What the mount's session reads of the store. */
+  readonly reads: SessionReads;
   /** Of its own: who locks the past does not keep anybody from the present. */
   readonly live = { locks: new LockTable() };
   readonly drafts: ReadonlyMap<number, never> = new Map<number, never>();
   readonly waiting = new Set<number>();
+  readonly #live: LiveStore;
+  readonly #actor: Actor;
   readonly #slot: number;
   readonly #identity: MountIdentity;
   /** By parent and name; null for an absent one. */
@@ -48,6 +54,9 @@ export class PastView implements LockingView {
     // Read once: the mode of the root is the present one.
     this.nodes = new PastNodes(this.at.root);
     this.handles = new Handles(identity.generation);
+    this.#live = live;
+    this.#actor = Object.freeze({ type: "session", sessionId: identity.sessionId, agent: identity.agent });
+    this.reads = live.reads.join(this.#actor);
     this.#slot = slot;
     this.#identity = identity;
   }
@@ -103,6 +112,11 @@ export class PastView implements LockingView {
     const found = await this.at.resolve(listed);
     this.#found.set(key, found);
     return found;
+  }
+
+  /** The mount has ended. */
+  end(): void {
+    this.#live.reads.leave(this.#actor);
   }
 
   /** A lock in the past hands over nothing. */
