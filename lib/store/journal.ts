@@ -190,10 +190,21 @@ function readMade(from: Reader): Made {
 
 /** The kind of a stored entry, without decoding the rest. @throws MemfsError `damaged`, `format_newer` */
 export function kindOf(bytes: Buffer): JournalKind | undefined {
+  return NAMES.get(openAtKind(bytes).u8());
+}
+
+/** Who made a stored entry, without decoding the rest. @throws MemfsError `damaged`, `format_newer` */
+export function actorOf(bytes: Buffer): Actor {
+  const from = openAtKind(bytes);
+  from.u8();
+  return readActor(from);
+}
+
+function openAtKind(bytes: Buffer): Reader {
   const from = openRecord(bytes);
   from.varint();
   from.varint();
-  return NAMES.get(from.u8());
+  return from;
 }
 
 /** @throws MemfsError `damaged`, `format_newer` */

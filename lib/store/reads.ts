@@ -6,7 +6,7 @@
 
 import { parseId } from "../id.ts";
 import { MemfsError } from "../errors.ts";
-import { type JournalEntry, kindOf } from "./journal.ts";
+import { actorOf, type JournalEntry, kindOf } from "./journal.ts";
 import { journalKey } from "./keys.ts";
 import type { Settling } from "./settling.ts";
 import type { StoreState } from "./state.ts";
@@ -72,9 +72,9 @@ export class Reads {
 
   /** True for a version that holds nothing but what the session wrote, and read before. */
   isOwn(seq: number, session: Actor): boolean {
-    const version = this.#options.state.versionAt(seq);
-    if (version === undefined || version.made.parents.length > 1) return false;
-    return session.type === "session" && isOf(version.actor, session.sessionId);
+    const stored = this.#options.state.get(journalKey(seq));
+    if (stored === undefined || session.type !== "session" || !isOf(actorOf(stored), session.sessionId)) return false;
+    return (this.#options.state.versionAt(seq)?.made.parents.length ?? 0) < 2;
   }
 
   /** Has `journal` called before reads are listed: it journals those that wait for it. Must not throw. */
