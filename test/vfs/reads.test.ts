@@ -216,3 +216,18 @@ t.test("memory is bounded however much is read: what is forgotten is told again"
   t.equal(journalled.length, 40_000);
   t.strictSame(new Set(journalled).size, 20_000);
 });
+
+t.test("whoever opens what was merged from others' changes reads these", async (t) => {
+  const { mount, other, store } = await mountedFixture(t);
+  const writer = await other();
+  await mount.write("/m", "one\ntwo\nthree\n");
+  const file = await writer.open("/m", O_RDWR);
+  await writer.put(file, "ONE");
+  await mount.append("/m", "four\n");
+  await writer.close(file);
+  t.equal(await writer.read("/m"), "ONE\ntwo\nthree\nfour\n");
+  t.strictSame(await told(store, { versionId: await versionOf(store, "/m") }), ["s-2 /m@3"]);
+  await writer.write("/m", "all of it mine\n");
+  await writer.read("/m");
+  t.strictSame(await told(store, { versionId: await versionOf(store, "/m") }), []);
+});
