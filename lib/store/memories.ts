@@ -39,7 +39,8 @@ export interface ContentCommit {
   readonly note?: string | null;
 }
 
-interface NewVersion {
+/** What a version says, beside who and when. */
+export interface NewVersion {
   readonly kind: JournalKind;
   readonly path: string;
   readonly hash: Hash | null;
@@ -247,7 +248,8 @@ export function foldMemory(tx: Transaction, uid: Uid): void {
   tx.counters.memories -= 1;
 }
 
-function appendVersion(tx: Transaction, memory: Mutable<MemoryRecord>, made: NewVersion): void {
+/** The memory's next version, and its head. */
+export function appendVersion(tx: Transaction, memory: Mutable<MemoryRecord>, made: NewVersion): void {
   const id = tx.newVersionId();
   const n = memory.headN + 1;
   const { path, hash, mode, mtime, note, handle } = made;

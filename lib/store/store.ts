@@ -83,7 +83,7 @@ export class Store {
   readonly settling: Settling;
   /** Temporary files that other sessions have seen are no mere steps of a save. */
   readonly folding: Folding;
-  #observer: StoreObserver = () => undefined;
+  #observer: StoreObserver | null = null;
 
   /** @throws MemfsError `damaged` when the store has no counters: it was never made, or its keys are gone */
   constructor(options: StoreOptions) {
@@ -109,7 +109,12 @@ export class Store {
       update: <T>(cause: Cause, change: (tx: Transaction) => T): T => this.update(cause, change),
     };
     this.reads = new Reads(changing);
-    this.reversal = new Reversal(changing);
+    this.reversal = new Reversal({
+      ...changing,
+      past: this.#past,
+      begin: (cause) => new Transaction(this.#state, cause, this.#salts),
+      commit: (tx) => this.#commitReversal(tx),
+    });
     this.conflicts = new OpenConflicts(changing);
     this.#describe = options.describe;
     this.#sync = options.sync;
@@ -163,9 +168,22 @@ export class Store {
   update<T>(cause: Cause, change: (tx: Transaction) => T): T {
     const tx = new Transaction(this.#state, cause, this.#salts);
     const result = change(tx);
-    const done = tx.commit();
-    if (done !== null) this.#observer(done);
+    this.#commit(tx);
     return result;
+  }
+
+  #commit(tx: Transaction): StoreChange | null {
+    const done = tx.commit();
+    if (done !== null) this.#observer?.(done);
+    return done;
+  }
+
+  /** What loses its last name by going back is dropped by whoever observes, once nobody has it open, or at once. */
+  #commitReversal(tx: Transaction): void {
+    const done = this.#commit(tx);
+    if (done === null || this.#observer !== null) return;
+    const lost = done.nodes.filter((node) => (this.node(node)?.detachedSince ?? 0) > 0);
+    if (lost.length > 0) this.dropNodes(lost);
   }
 
   /** Records something that changes no memory. */

@@ -44,6 +44,8 @@ import { nextVersionId } from "./version-ids.ts";
 import { type VersionRecord, versionOf } from "./version-record.ts";
 
 const NOTHING = new Uint8Array(0);
+/** More changed entries than this are looked up in a map. */
+const MANY_ENTRIES = 16;
 
 /** Why a change happens and who is behind it. */
 export interface Cause {
@@ -87,6 +89,8 @@ export class Transaction implements ContentTarget {
   readonly #nodes = new Map<number, Mutable<NodeRecord> | null>();
   readonly #memories = new Map<Uid, Mutable<MemoryRecord>>();
   readonly #entries: EntryChange[] = [];
+  /** The same by directory and name, once they are many. */
+  #entriesByName: Map<string, EntryRecord | null> | null = null;
   readonly #madeDirectories: number[] = [];
   /** Its own, once a directory moved: nothing that is remembered of places holds any more. */
   #scratch: Scratch | null = null;
@@ -203,6 +207,10 @@ export class Transaction implements ContentTarget {
   }
 
   entry(parent: number, name: string): EntryRecord | null {
+    if (this.#entriesByName !== null) {
+      const known = this.#entriesByName.get(`${parent}/${name}`);
+      return known === undefined ? this.#state.entry(parent, name) : known;
+    }
     for (let index = this.#entries.length - 1; index >= 0; index--) {
       const change = this.#entries[index];
       if (change?.directory === parent && change.name === name) return change.entry;
@@ -216,6 +224,12 @@ export class Transaction implements ContentTarget {
     else this.put(key, encodeEntry(entry));
     this.#entries.push({ directory: parent, name, entry });
     this.#directories.add(parent);
+    if (this.#entriesByName === null && this.#entries.length > MANY_ENTRIES) this.#indexEntries();
+    this.#entriesByName?.set(`${parent}/${name}`, entry);
+  }
+
+  #indexEntries(): void {
+    this.#entriesByName = new Map(this.#entries.map(({ directory, name, entry }) => [`${directory}/${name}`, entry]));
   }
 
   /** Records what a name became at `seq`, for looking back. Null: it went. */
@@ -317,6 +331,11 @@ export class Transaction implements ContentTarget {
       directories: this.#directories,
       source: this.#surprising ? null : (this.cause.source ?? null),
     };
+  }
+
+  /** What was done is not wanted: a preview. */
+  drop(): void {
+    this.#batch.done();
   }
 
   #publish(): void {

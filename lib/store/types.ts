@@ -188,13 +188,44 @@ export interface AuditReport {
   readonly problem: string | null;
 }
 
-/** What a rollback did or would do. */
-export interface RollbackResult {
-  readonly memoryId: string;
+/** What going back does, or would do, to one thing. */
+export interface Reverted {
+  readonly kind: "memory" | "directory" | "symlink";
+  /** `restored`: it is there again; `attributes`: only mode or times changed; `none`: it is so already. */
+  readonly action: "modified" | "moved" | "restored" | "deleted" | "attributes" | "none";
+  /** Null for what is no memory. */
+  readonly memoryId: string | null;
+  /** Where it is afterwards; where it was, when it is deleted. */
   readonly path: Buffer;
-  readonly to: VersionInfo;
-  /** The new version; null with `dryRun`, or when the content already equals. */
+  /** Where it was before, if that was elsewhere. */
+  readonly from: Buffer | null;
+  /** The version that it is as again; null when there is none. */
+  readonly to: VersionInfo | null;
+  /** The new version; null in a preview, and when none was made. */
   readonly version: VersionInfo | null;
+}
+
+/** What going back leaves as it is, and why. */
+export interface Kept {
+  readonly kind: Reverted["kind"];
+  readonly memoryId: string | null;
+  readonly path: Buffer;
+  /** In words. */
+  readonly reason: string;
+}
+
+/** What going back did, or would do. */
+export interface Reversed {
+  /** Of the journal entry that tells of it; null in a preview, and when there was nothing to do. */
+  readonly seq: number | null;
+  readonly changes: readonly Reverted[];
+  readonly kept: readonly Kept[];
+}
+
+/** What a rollback of one memory did or would do. */
+export interface RollbackResult extends Reverted {
+  readonly memoryId: string;
+  readonly to: VersionInfo;
 }
 
 /** Counts shown by `store show` and statfs. */

@@ -81,6 +81,7 @@ export class LiveStore implements DraftSource {
     this.sink = { store: (chunks) => this.store.storeChunks(chunks) };
     this.store.observe((change) => {
       for (const view of this.#views) if (view !== change.source) view.invalidate(change);
+      if (change.source === null) this.#reapLost(change.nodes);
       if (this.#settler === null) this.#settleLater();
     });
   }
@@ -163,6 +164,15 @@ export class LiveStore implements DraftSource {
     this.#unreferenced.add(node);
     if (this.#unreferenced.size >= REAP_BATCH) this.reap();
     else this.#reaper ??= setTimeout(() => this.reap(), REAP_MS).unref();
+  }
+
+  /** A change that no mount made, such as a rollback, may have taken the last names of nodes. */
+  #reapLost(nodes: readonly number[]): void {
+    for (const node of nodes) {
+      if ((this.store.node(node)?.detachedSince ?? 0) === 0) continue;
+      this.#orphans.add(node);
+      this.unreferenced(node);
+    }
   }
 
   #settleLater(): void {

@@ -1,67 +1,13 @@
 /** A store as it was: after random changes, every moment reads as it did then. */
 import t from "tap";
 import { formatId } from "../../lib/id.ts";
-import type { AtView, PastNode } from "../../lib/store/at.ts";
-import { isDirectory, S_IFDIR, typeOf } from "../../lib/store/mode.ts";
-import type { NodeRecord } from "../../lib/store/node-record.ts";
-import type { Store } from "../../lib/store/store.ts";
+import type { AtView } from "../../lib/store/at.ts";
 import { ROOT_NODE } from "../../lib/store/tree.ts";
 import { Player } from "../fixtures/player.ts";
 import { randomFrom } from "../fixtures/random.ts";
 import { storeFixture } from "../fixtures/store.ts";
 import { bytesOf, StoreFiles } from "../fixtures/store-files.ts";
-
-/** One name of a snapshot. */
-interface Line {
-  readonly text: string;
-  /** Null for what is no file. */
-  readonly memory: string | null;
-}
-
-const octal = (mode: number): string => mode.toString(8);
-
-/** The present, read as a mount reads it: this is the model. */
-async function present(store: Store): Promise<Line[]> {
-  const found: Line[] = [];
-  const walk = async (directory: number, path: string): Promise<void> => {
-    for (const { name, node: number, type } of (await store.loadListing(directory)).values()) {
-      const node = store.node(number);
-      if (node === undefined) throw new Error("a name without a node");
-      found.push({ text: `${path}/${name} ${describe(store, node)}`, memory: node.memory });
-      if (type === S_IFDIR) await walk(number, `${path}/${name}`);
-    }
-  };
-  await walk(ROOT_NODE, "");
-  return found;
-}
-
-/** A directory's own mtime follows its names, which the past does not tell. */
-function describe(store: Store, node: NodeRecord): string {
-  if (isDirectory(node.mode)) return octal(node.mode);
-  const content = node.target ?? store.content(node.content).toString();
-  return `${octal(node.mode)} ${node.mtime.sec}.${node.mtime.nsec} ${content}`;
-}
-
-async function past(store: Store, view: AtView): Promise<string[]> {
-  const found: string[] = [];
-  const walk = async (directory: number, path: string): Promise<void> => {
-    for await (const { name, type } of view.list(directory)) {
-      const node = await view.entry(directory, name);
-      if (node === null || typeOf(node.mode) !== type) throw new Error(`${name} is listed and not found`);
-      found.push(`${path}/${name} ${describePast(store, node)}`);
-      if (isDirectory(node.mode)) await walk(node.node, `${path}/${name}`);
-    }
-  };
-  await walk(view.root.node, "");
-  return found.sort();
-}
-
-function describePast(store: Store, { mode, mtime, hash, target, size }: PastNode): string {
-  if (isDirectory(mode)) return octal(mode);
-  const content = target ?? store.content(hash).toString();
-  if (size !== content.length) throw new Error(`${content.length} bytes and a size of ${size}`);
-  return `${octal(mode)} ${mtime.sec}.${mtime.nsec} ${content}`;
-}
+import { type Line, octal, past, present } from "../fixtures/trees.ts";
 
 t.test("after random changes every moment reads as it did then", async (t) => {
   const seed = Number(process.env["MEMFS_TEST_SEED"] ?? Date.now() % 1_000_000);
