@@ -127,21 +127,6 @@ export interface MemoryVersion extends Content {
   readonly content_size_change_bytes: number | null;
 }
 
-/** What a rollback did, or with `dry_run` would do. */
-export interface Rollback {
-  readonly type: "rollback";
-  readonly dry_run: boolean;
-  readonly changes: readonly {
-    readonly memory_id: string;
-    readonly path: string;
-    readonly path_exact: boolean;
-    /** The version whose content comes back. */
-    readonly to: MemoryVersion;
-    /** The new version; null with `dry_run`, or when the content is that already. */
-    readonly version: MemoryVersion | null;
-  }[];
-}
-
 /** A line of a text. Bytes that are not UTF-8 travel as base64, and `text` is null then. */
 export interface LineText {
   /** Without the line feed; a carriage return before it belongs to the line. */

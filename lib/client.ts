@@ -22,10 +22,10 @@ import {
   type MountRequest,
   type Policy,
   type ResolveRequest,
-  type Rollback,
   type Session,
   VERSION_HEADER,
 } from "./api.ts";
+import type { Reversed, RollbackRequest } from "./api/reversal.ts";
 import { ERRORS, type ErrorCode, MemfsError } from "./errors.ts";
 import { VERSION } from "./version.ts";
 
@@ -163,7 +163,7 @@ export class Client {
     return answer.body;
   }
 
-  rollback(store: string, body: { path: string; to: string; dry_run: boolean }): Promise<Rollback> {
+  rollback(store: string, body: RollbackRequest): Promise<Reversed> {
     return this.#json("POST", ofStore(store, "/rollback"), { body });
   }
 

@@ -1,28 +1,35 @@
 /** `memfs rollback TARGET --to VERSION`. */
 
 import type { Command } from "commander";
-import type { Rollback } from "../../lib/api.ts";
-import { MemfsError } from "../../lib/errors.ts";
+import type { Reversed, Reverted } from "../../lib/api/reversal.ts";
 import { common } from "../command.ts";
 import type { Context } from "../context.ts";
 import { json, line, printable } from "../output.ts";
+import { showReversed } from "../reversal.ts";
 import { requireVersion, resolveTarget } from "../target.ts";
 
 interface Flags {
   readonly to: string;
+  readonly path?: boolean;
+  readonly as?: string;
+  readonly note?: string;
   readonly dryRun?: boolean;
   readonly json?: boolean;
 }
 
 const EXAMPLES = `memfs rollback notes:/limits.md --to 1
-memfs rollback ./notes/limits.md --to "2h ago" --dry-run`;
+memfs rollback ./notes/limits.md --to "2h ago" --dry-run
+memfs rollback notes:/plans --to "#1234"`;
 
 export function register(program: Command, context: Context): void {
   const command = program
     .command("rollback")
-    .description("bring a memory's earlier content back, as a new version")
+    .description("bring back what a memory, a directory or a store was, as new versions")
     .argument("<target>")
-    .requiredOption("--to <version>", "memver_…, a number from 1, -1 for the one before the head, or a time")
+    .requiredOption("--to <version>", "memver_…, a number from 1, -1 for the one before the head, #SEQ, or a time")
+    .option("--path", "a memory: back at the path that it had, too")
+    .option("--as <path>", "a memory: at this path of the store")
+    .option("--note <text>", "say why, in the new versions")
     .option("--dry-run", "only say what would change");
   common(command, EXAMPLES).action((target: string, flags: Flags) => rollback(context, target, flags));
 }
@@ -31,16 +38,30 @@ async function rollback(context: Context, text: string, flags: Flags): Promise<v
   const to = requireVersion(flags.to);
   const result = await context.ask(async (client) => {
     const { store, path } = await resolveTarget(client, text, "unversioned");
-    if (path === "/") throw new MemfsError("invalid_argument", `${text} is a store; name a memory, as in STORE:/path`);
-    return client.rollback(store, { path, to, dry_run: flags.dryRun ?? false });
+    const body = {
+      ...{ path, to, dry_run: flags.dryRun ?? false },
+      ...(flags.path === true ? { with_path: true } : {}),
+      ...(flags.as === undefined ? {} : { as_path: flags.as }),
+      ...(flags.note === undefined ? {} : { note: flags.note }),
+    };
+    return client.rollback(store, body);
   });
   if (flags.json === true) return json(result);
-  for (const change of result.changes) line(sentence(result, change));
+  const [only, ...others] = result.changes;
+  if (only?.kind === "memory" && others.length === 0 && result.kept.length === 0 && isPlain(only))
+    return line(sentence(result, only));
+  showReversed(result);
 }
 
-function sentence({ dry_run: dryRun }: Rollback, { path, to, version }: Rollback["changes"][number]): string {
+/** One memory, and nothing but its content. */
+function isPlain({ action, from_path: from, to }: Reverted): boolean {
+  return (action === "modified" || action === "none") && from === null && to !== null;
+}
+
+function sentence({ dry_run: dryRun }: Reversed, { path, to, version, action }: Reverted): string {
   const where = printable(path);
-  if (dryRun) return `${where} would get the content of version ${to.n} (${to.id})`;
-  if (version === null) return `${where} has the content of version ${to.n} already`;
-  return `${where} has the content of version ${to.n} again, as version ${version.n} (${version.id})`;
+  const name = `version ${to?.n ?? 0}`;
+  if (action === "none") return `${where} has the content of ${name} already`;
+  if (dryRun) return `${where} would get the content of ${name} (${to?.id ?? ""})`;
+  return `${where} has the content of ${name} again, as version ${version?.n ?? 0} (${version?.id ?? ""})`;
 }

@@ -14,6 +14,7 @@ import { conflictRoutes } from "./routes/conflicts.ts";
 import { daemonRoutes } from "./routes/daemon.ts";
 import { fileRoutes } from "./routes/files.ts";
 import { auditRoutes } from "./routes/audit.ts";
+import { goingBackRoutes } from "./routes/going-back.ts";
 import { historyRoutes } from "./routes/history.ts";
 import { lookingBackRoutes } from "./routes/looking-back.ts";
 import { memoryRoutes } from "./routes/memories.ts";
@@ -83,6 +84,7 @@ export function createServer(services: Services): Api {
     fileRoutes,
     auditRoutes,
     historyRoutes,
+    goingBackRoutes,
     lookingBackRoutes,
     conflictRoutes,
     mountRoutes,

@@ -87,7 +87,8 @@ export class Arranger {
       leaving.add(from);
     }
     // What stays at its path below one that leaves has to be put there.
-    for (const { node, path } of directories) if (node !== null && isBelowAny(path, leaving)) moving.set(node, this.#pathOf(node));
+    for (const { node, path } of directories)
+      if (node !== null && isBelowAny(path, leaving)) moving.set(node, this.#pathOf(node));
     this.#leaving = leaving;
     this.#moving = moving;
   }

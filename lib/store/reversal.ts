@@ -89,12 +89,17 @@ export class Reversal {
     const plan = planRollback(this.#state, { memory, to, withPath: request.withPath ?? false, as });
     const detail = { memory: request.memoryId, to: to.seq };
     const entry: Entry = { kind: "rollback", detail, note: request.note ?? `rollback to version ${to.n}` };
-    const { arranged } = this.#apply(plan, { entry, cause, dryRun: request.dryRun ?? false });
+    const { seq, arranged } = this.#apply(plan, { entry, cause, dryRun: request.dryRun ?? false });
     const done = arranged.find((one) => one.memory === uid);
-    const answer = { kind: "memory", memoryId: request.memoryId, to: versionInfo(to) } as const;
+    const answer = { kind: "memory", memoryId: request.memoryId, to: versionInfo(to), seq } as const;
     if (done === undefined) return { ...answer, action: "none", path: toBytes(memory.path), from: null, version: null };
     const { action, path, from, version } = this.#reverted(done, to);
     return { ...answer, action, path, from, version };
+  }
+
+  /** Whether there is a directory at the path (absolute) now. */
+  isDirectory(path: Buffer): boolean {
+    return isDirectory(nodeAt(this.#state, fromBytes(path))?.mode ?? 0);
   }
 
   /**

@@ -89,7 +89,8 @@ class Comparison {
       const node = this.#state.nodeOrDamaged(number);
       const at = { node: number, path: `${path}/${name}` };
       if (node.memory !== null) this.#memories.add(node.memory);
-      else if (typeOf(node.mode) === S_IFLNK && !this.#isScratch(directory, name, false)) this.#links.set(at.path, node);
+      else if (typeOf(node.mode) === S_IFLNK && !this.#isScratch(directory, name, false))
+        this.#links.set(at.path, node);
       if (!isDirectory(node.mode)) continue;
       if (!this.#isScratch(directory, name, true)) this.#directories.push(at);
       yield* this.#walk(number, at.path);
@@ -169,7 +170,10 @@ class Comparison {
     const { path, hash, size, made } = version;
     if (path === null || hash === null) {
       const id = formatId("memver", version.version);
-      throw new MemfsError("not_found", `${id} was there then and is redacted; roll back what lies beside it one by one`);
+      throw new MemfsError(
+        "not_found",
+        `${id} was there then and is redacted; roll back what lies beside it one by one`,
+      );
     }
     return { memory: uid, paths: [path], content: { hash, size }, mode: made.mode, mtime: made.mtime };
   }

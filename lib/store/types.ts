@@ -224,6 +224,8 @@ export interface Reversed {
 
 /** What a rollback of one memory did or would do. */
 export interface RollbackResult extends Reverted {
+  /** As in {@link Reversed}. */
+  readonly seq: number | null;
   readonly memoryId: string;
   readonly to: VersionInfo;
 }

@@ -10,8 +10,8 @@ import type {
   MemoryVersion,
   Mount,
   Policy,
-  Rollback,
 } from "../../lib/api.ts";
+import type { Reversed } from "../../lib/api/reversal.ts";
 import { httpFixture } from "../fixtures/http.ts";
 import { OPERATOR } from "../fixtures/store.ts";
 
@@ -234,10 +234,10 @@ t.test("rollback makes a new version, or says what it would do", async (t) => {
   const { ask, path, mount } = await httpFixture(t);
   await mount.write("/a.md", "one");
   await mount.write("/a.md", "two");
-  const preview = await ask<Rollback>("POST", `${path}/rollback`, { body: { path: "/a.md", to: 1, dry_run: true } });
+  const preview = await ask<Reversed>("POST", `${path}/rollback`, { body: { path: "/a.md", to: 1, dry_run: true } });
   t.match(preview.body, { type: "rollback", dry_run: true, changes: [{ path: "/a.md", to: { n: 1 }, version: null }] });
   t.equal(await mount.read("/a.md"), "two");
-  const done = await ask<Rollback>("POST", `${path}/rollback`, { body: { path: "/a.md", to: "1" } });
+  const done = await ask<Reversed>("POST", `${path}/rollback`, { body: { path: "/a.md", to: "1" } });
   t.match(done.body.changes, [
     {
       version: {

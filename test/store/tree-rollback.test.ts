@@ -31,7 +31,9 @@ async function fixture(t: Test): Promise<Fixture> {
 
 /** Names with content and memory, sorted. */
 async function tree(store: Store): Promise<string[]> {
-  return (await present(store)).map(({ text, memory }) => `${text} ${memory === null ? "" : formatId("mem", memory)}`).sort();
+  return (await present(store))
+    .map(({ text, memory }) => `${text} ${memory === null ? "" : formatId("mem", memory)}`)
+    .sort();
 }
 
 /** `action path`, sorted. */

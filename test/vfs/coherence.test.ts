@@ -81,6 +81,42 @@ t.test("a rollback is told to every mount", async (t) => {
   t.equal(await second.read("/f"), "one");
 });
 
+t.test(
+  "a rollback of the store is in every mount at once, and whoever has a file open that went reads on",
+  async (t) => {
+    const { mount, other, store } = await mountedFixture(t);
+    await mount.mkdir("/d");
+    await mount.write("/d/f", "one");
+    const { headSeq } = await store.settledUsage();
+    await mount.write("/d/f", "two");
+    await mount.rename("/d", "/e");
+    await mount.write("/new", "new");
+    const second = await other();
+    t.equal(await second.read("/e/f"), "two");
+    const open = await second.open("/new", O_RDONLY);
+    await store.reversal.rollbackTree({ path: Buffer.from("/"), to: { seq: headSeq } }, { actor: OPERATOR });
+    for (const one of [mount, second]) {
+      t.equal(await one.read("/d/f"), "one");
+      t.equal(await one.find("/new"), null);
+      t.equal(await one.find("/e"), null);
+    }
+    t.equal((await second.bytes(open, 0, 10)).toString(), "new");
+    await second.close(open);
+  },
+);
+
+t.test("what a draft holds while its file goes back is a version at its close", async (t) => {
+  const { mount, store } = await mountedFixture(t);
+  await mount.write("/f", "one\n");
+  const { headSeq } = await store.settledUsage();
+  await mount.write("/f", "two\n");
+  const open = await mount.open("/f", O_WRONLY | O_APPEND);
+  await mount.put(open, "mine\n");
+  await store.reversal.rollbackTree({ path: Buffer.from("/"), to: { seq: headSeq } }, { actor: OPERATOR });
+  await mount.close(open);
+  t.match(await mount.read("/f"), /mine\n$/);
+});
+
 t.test("what a kernel has forgotten it is not told of", async (t) => {
   const { mount, other } = await mountedFixture(t);
   await mount.write("/f", "one");
