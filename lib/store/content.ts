@@ -4,6 +4,7 @@
  * either.
  */
 
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { MemfsError } from "../errors.ts";
 import type { Key, Space } from "../kv/kv.ts";
 import type { Chunk, ContentReference, FinishedContent, StoredContent } from "./chunk.ts";
@@ -11,6 +12,9 @@ import { isZeroChunk, LARGEST_CHUNK } from "./chunker.ts";
 import { type ContentCache, ContentMap } from "./content-cache.ts";
 import { EMPTY_HASH, type Hash, hex } from "./hash.ts";
 import { decodeContent, encodeRaw, type Manifest } from "./manifest.ts";
+
+/** Bytes that are copied (~1 ms) before other work gets its turn. */
+const TURN_BYTES = 1024 * 1024;
 
 export interface ByteRange {
   readonly offset: number;
@@ -60,11 +64,15 @@ export interface ChunkTarget {
 export async function storeChunks(target: ChunkTarget, chunks: readonly Chunk[]): Promise<number> {
   const values = new Map<Key, Buffer>();
   let added = 0;
+  let turn = 0;
   for (const { hash, length, bytes } of chunks) {
     const key = target.keyOfContent(hash);
     if (bytes === null || values.has(key) || target.space.has(key)) continue;
     values.set(key, encodeRaw(bytes));
     added += length;
+    if ((turn += length) < TURN_BYTES) continue;
+    turn = 0;
+    await nextTurn();
   }
   if (values.size > 0) await target.space.store([...values]);
   return added;
