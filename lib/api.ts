@@ -10,6 +10,9 @@ export type * from "./api/conflicts.ts";
 /** Sent by the CLI with its own version and by the daemon with its: both refuse to talk across versions. */
 export const VERSION_HEADER = "memfs-version";
 
+/** Bytes of content that one answer in JSON holds at most. */
+export const JSON_CONTENT_BYTES = 16 * 1024 * 1024;
+
 /** Body of every answer that is not a success. */
 export interface ErrorEnvelope {
   readonly type: "error";

@@ -134,11 +134,17 @@ export class Client {
   }
 
   /**
-   * With its content: the version that `version` names of the memory that is or was at the path, by default its newest.
-   * @throws MemfsError `not_found`
+   * The version that `version` names of the memory that is or was at the path, by default its newest. In the full view,
+   * which is the default, with its content.
+   * @throws MemfsError `not_found`; `too_large` when its content is too large for JSON
    */
-  async versionAt(store: string, path: string, version: string | null): Promise<MemoryVersion> {
-    const query = { path, view: "full", version: version ?? undefined };
+  async versionAt(
+    store: string,
+    path: string,
+    version: string | null,
+    view: "basic" | "full" = "full",
+  ): Promise<MemoryVersion> {
+    const query = { path, view, version: version ?? undefined };
     const [found] = await this.versions(store, query, 1);
     if (found !== undefined) return found;
     throw new MemfsError("not_found", `no memory is or was at ${path}; look with: memfs ls`);

@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 import type { MemoryVersion } from "../../lib/api.ts";
+import type { Client } from "../../lib/client.ts";
 import { MemfsError } from "../../lib/errors.ts";
 import { common } from "../command.ts";
 import type { Context } from "../context.ts";
@@ -18,7 +19,7 @@ export function register(program: Command, context: Context): void {
 async function show(context: Context, text: string, flags: { readonly json?: boolean }): Promise<void> {
   const version = await context.ask(async (client) => {
     const { store, path, version } = await resolveTarget(client, text, "versioned");
-    if (path !== "/") return client.versionAt(store, path, version);
+    if (path !== "/") return read(client, { store, path, version, json: flags.json === true });
     throw new MemfsError(
       "invalid_argument",
       `${text} is a store; name a memory, as in STORE:/path, or see: memfs store show`,
@@ -27,6 +28,19 @@ async function show(context: Context, text: string, flags: { readonly json?: boo
   if (flags.json === true) return json(version);
   record(version);
   content(version);
+}
+
+/** What is too large for JSON is shown without its content, unless JSON is what was asked for. */
+async function read(
+  client: Client,
+  { store, path, version, json }: { store: string; path: string; version: string | null; json: boolean },
+): Promise<MemoryVersion> {
+  try {
+    return await client.versionAt(store, path, version);
+  } catch (error) {
+    if (json || !(error instanceof MemfsError) || error.code !== "too_large") throw error;
+    return client.versionAt(store, path, version, "basic");
+  }
 }
 
 function record(version: MemoryVersion): void {
@@ -50,6 +64,7 @@ function by({ process: evidence }: MemoryVersion): string {
 function content(version: MemoryVersion): void {
   if (version.content === null) {
     if (version.content_base64 !== undefined) line("(binary; print it with: memfs cat)");
+    else if ((version.content_size_bytes ?? 0) > 0) line("(large; print it with: memfs cat)");
     return;
   }
   write(version.content);

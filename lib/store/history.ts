@@ -5,6 +5,7 @@ import { formatId, parseId } from "../id.ts";
 import { blame, type BlamedLine } from "./blame.ts";
 import { compareSides, type FileDiff, sideOf } from "./diff.ts";
 import { type Hash, hex } from "./hash.ts";
+import { getContentRange } from "./content.ts";
 import { fromBytes } from "./names.ts";
 import { previousOf } from "./provenance.ts";
 import { type SessionInfo, Sessions } from "./sessions.ts";
@@ -37,6 +38,13 @@ export interface HistoryOptions {
   readonly settling: Settling;
   /** @throws MemfsError `damaged` */
   readonly content: (hash: Hash | null) => Buffer;
+}
+
+/** The bytes of a version. */
+export interface VersionContent {
+  readonly size: number;
+  /** Fewer than asked for at the end only. */
+  readonly read: (offset: number, length: number) => Buffer;
 }
 
 export class History {
@@ -72,9 +80,13 @@ export class History {
 
   /** Content of a version. @throws MemfsError `not_found` when it has none, `damaged` */
   read(id: string): Buffer {
-    const version = versionById(this.#state, id);
-    if (version.hash === null) throw new MemfsError("not_found", `${id} has no content (deleted or redacted)`);
-    return this.#content(version.hash);
+    return this.#content(contentOf(this.#state, id).hash);
+  }
+
+  /** As {@link read}, to be read in pieces; reading throws `damaged`. @throws MemfsError `not_found` when it has none */
+  open(id: string): VersionContent {
+    const { hash, size } = contentOf(this.#state, id);
+    return { size, read: (offset, length) => getContentRange(this.#state, hash, { offset, length }) };
   }
 
   /**
@@ -140,4 +152,10 @@ function* blamedInfos(lines: readonly BlamedLine[]): Generator<BlamedInfo> {
     infos.set(version, info);
     yield { text: Buffer.from(text, "latin1"), version: info };
   }
+}
+
+function contentOf(state: StoreState, id: string): { hash: Hash; size: number } {
+  const { hash, size } = versionById(state, id);
+  if (hash === null) throw new MemfsError("not_found", `${id} has no content (deleted or redacted)`);
+  return { hash, size };
 }

@@ -1,9 +1,13 @@
 /** Memories: what is there now. */
 
 import { Type } from "typebox";
+import type { Memory } from "../../../lib/api.ts";
 import { MemfsError } from "../../../lib/errors.ts";
 import { pathsOf } from "../../../lib/path.ts";
+import type { Store } from "../../../lib/store/store.ts";
+import type { MemoryInfo } from "../../../lib/store/types.ts";
 import type { Api } from "../api.ts";
+import { JsonContents } from "../json-contents.ts";
 import { listQuery, pageSize, viewQuery } from "../lists.ts";
 import { storeParams } from "../schemas.ts";
 import type { Services } from "../services.ts";
@@ -28,10 +32,8 @@ export function memoryRoutes(api: Api, { catalogue }: Services): void {
       limit: pageSize(query),
       ...(query.page === undefined ? {} : { cursor: query.page }),
     });
-    const data = items.map((item) => {
-      if ("prefix" in item) return wirePrefix(item.prefix);
-      return wireMemory(store.info.id, item, query.view === "full" ? store.readHead(item.id) : null);
-    });
+    const contents = query.view === "full" ? new JsonContents() : null;
+    const data = items.map((item) => ("prefix" in item ? wirePrefix(item.prefix) : present(store, item, contents)));
     return { data, next_page: next };
   });
 
@@ -39,8 +41,14 @@ export function memoryRoutes(api: Api, { catalogue }: Services): void {
   api.get("/v1/memory_stores/:store/memories/:memory", { schema: one }, async ({ params, query }) => {
     const store = await catalogue.open(catalogue.find(params.store).id);
     const memory = store.memory(params.memory);
-    return wireMemory(store.info.id, memory, query.view === "basic" ? null : store.readHead(memory.id));
+    return present(store, memory, query.view === "basic" ? null : new JsonContents());
   });
+}
+
+/** @param contents null: without them */
+function present(store: Store, memory: MemoryInfo, contents: JsonContents | null): Memory {
+  const content = contents?.take(memory.size, () => store.readHead(memory.id)) ?? null;
+  return wireMemory(store.info.id, memory, content);
 }
 
 /** Bytes of a prefix; a described one (with `%XX`) only ever comes from a list of this API. */

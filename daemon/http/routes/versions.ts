@@ -5,6 +5,7 @@ import type { Store } from "../../../lib/store/store.ts";
 import type { ListVersions, VersionInfo } from "../../../lib/store/types.ts";
 import type { List, MemoryVersion } from "../../../lib/api.ts";
 import type { Api } from "../api.ts";
+import { JsonContents } from "../json-contents.ts";
 import { listQuery, pageSize, viewQuery } from "../lists.ts";
 import { findVersion, locate, parseTimeParameter, parseVersionSpec } from "../lookup.ts";
 import { storeParams } from "../schemas.ts";
@@ -41,13 +42,14 @@ export function versionRoutes(api: Api, { catalogue }: Services): void {
     const options = await listOptions(store, query);
     if (options === null) return { data: [], next_page: null };
     const { items, next } = await store.history.list(options);
-    return { data: items.map((version) => present(store, version, query.view ?? "basic")), next_page: next };
+    const contents = query.view === "full" ? new JsonContents() : null;
+    return { data: items.map((version) => present(store, version, contents)), next_page: next };
   });
 
   const one = { params: versionParams, querystring: Type.Object(viewQuery) };
   api.get("/v1/memory_stores/:store/memory_versions/:version", { schema: one }, async ({ params, query }) => {
     const store = await catalogue.open(catalogue.find(params.store).id);
-    return present(store, store.history.version(params.version), query.view ?? "full");
+    return present(store, store.history.version(params.version), query.view === "basic" ? null : new JsonContents());
   });
 }
 
@@ -56,7 +58,7 @@ async function oneVersion(store: Store, query: VersionsQuery, name: string): Pro
     query.memory_id === undefined
       ? await findVersion(store, query.path ?? "", name)
       : await store.history.resolve(query.memory_id, parseVersionSpec(name));
-  return { data: [present(store, version, query.view ?? "basic")], next_page: null };
+  return { data: [present(store, version, query.view === "full" ? new JsonContents() : null)], next_page: null };
 }
 
 /** Null when nothing can match. */
@@ -80,7 +82,9 @@ async function listOptions(store: Store, query: VersionsQuery): Promise<ListVers
   return { ...(Object.fromEntries(set) as Omit<ListVersions, "limit">), limit: pageSize(query) };
 }
 
-function present(store: Store, version: VersionInfo, view: "basic" | "full"): MemoryVersion {
-  const content = view === "full" && version.sha256 !== null ? store.history.read(version.id) : null;
+/** @param contents null: without them */
+function present(store: Store, version: VersionInfo, contents: JsonContents | null): MemoryVersion {
+  const { size } = version;
+  const content = contents === null || size === null ? null : contents.take(size, () => store.history.read(version.id));
   return wireVersion(store.info.id, version, content);
 }
