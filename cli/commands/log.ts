@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import type { MemoryVersion } from "../../lib/api.ts";
-import type { Query } from "../../lib/client.ts";
+import type { Client, Query } from "../../lib/client.ts";
 import { MemfsError } from "../../lib/errors.ts";
 import { common } from "../command.ts";
 import type { Context } from "../context.ts";
@@ -28,7 +28,7 @@ const OPERATIONS = ["created", "modified", "deleted"];
 export function register(program: Command, context: Context): void {
   const command = program
     .command("log")
-    .description("the versions of a store or a memory, newest first")
+    .description("the versions of a store, a directory or a memory, newest first")
     .argument("<target>")
     .option("--agent <name>", "only what this agent wrote")
     .option("--session <id>", "only what this session wrote")
@@ -52,7 +52,7 @@ async function log(context: Context, text: string, flags: Flags): Promise<void> 
     const { store, path } = await resolveTarget(client, text, "unversioned");
     if (path === "/") return { versions: await client.versions(store, filters, count), present: null };
     const [newest] = await client.versions(store, { path }, 1);
-    if (newest === undefined) throw new MemfsError("not_found", `no memory is or was at ${path}; look with: memfs ls`);
+    if (newest === undefined) return below(client, { store, path, filters, count });
     return { versions: await client.versions(store, { ...filters, path }, count), present: newest.memory_id };
   });
   if (flags.json === true) return json(versions);
@@ -62,6 +62,27 @@ async function log(context: Context, text: string, flags: Flags): Promise<void> 
     versions.map((version) => (former(version) ? [...row(version), `former ${version.memory_id}`] : row(version))),
     [5],
   );
+}
+
+interface Asked {
+  readonly store: string;
+  readonly path: string;
+  readonly filters: Query;
+  readonly count: number;
+}
+
+/** The versions of what is or was in a directory. */
+async function below(client: Client, { store, path, filters, count }: Asked): Promise<Shown> {
+  const query = { path_prefix: `${path}/` };
+  const versions = await client.versions(store, { ...filters, ...query }, count);
+  if (versions.length > 0 || (await client.versions(store, query, 1)).length > 0) return { versions, present: null };
+  throw new MemfsError("not_found", `no memory is or was at ${path}; look with: memfs ls`);
+}
+
+interface Shown {
+  readonly versions: readonly MemoryVersion[];
+  /** Id of the memory that is at the path, or was last; null for a directory or store. */
+  readonly present: string | null;
 }
 
 function row(version: MemoryVersion): string[] {

@@ -114,3 +114,15 @@ export function parseTimeParameter(name: string, text: string | undefined): numb
     `${name} is ${JSON.stringify(text)}, which is no time; give one in RFC 3339 with a zone`,
   );
 }
+
+/**
+ * Bytes of a prefix; a described one (with `%XX`) only ever comes from a list of this API.
+ * @throws MemfsError `invalid_argument`
+ */
+export function prefixOf(text: string): Buffer {
+  if (!text.startsWith("/") || !text.endsWith("/")) {
+    throw new MemfsError("invalid_argument", `path_prefix ${text} is no directory; start and end it with /`);
+  }
+  const described = pathsOf(text.slice(0, -1)).at(-1) ?? Buffer.alloc(0);
+  return Buffer.concat([described, Buffer.from("/")]);
+}

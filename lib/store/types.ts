@@ -116,6 +116,8 @@ export interface ListVersions {
   readonly memoryId?: string;
   /** The memory now at the path, then former memories there. */
   readonly path?: Buffer;
+  /** Ends with `/`: versions of what was below this directory then, and of what moved away from there. */
+  readonly pathPrefix?: Buffer;
   readonly operation?: Operation;
   readonly sessionId?: string;
   readonly agent?: string;

@@ -9,7 +9,7 @@ import type { VersionRecord } from "./version-record.ts";
 import { fromBytes } from "./names.ts";
 import type { StoreState } from "./state.ts";
 import type { ListVersions, Page, VersionInfo } from "./types.ts";
-import { memoriesAt, SEQ_AT, versionInfo } from "./versions.ts";
+import { memoriesAt, SEQ_AT, seqUpTo, versionInfo } from "./versions.ts";
 
 /** Lengths of parts of keys: kind, id, tag. */
 const KIND = 1;
@@ -24,9 +24,12 @@ const SEQS_PER_TURN = 100;
  */
 export async function listVersions(state: StoreState, options: ListVersions): Promise<Page<VersionInfo>> {
   const items: VersionRecord[] = [];
+  const prefix = options.pathPrefix === undefined ? null : fromBytes(options.pathPrefix);
   const byMemory = options.memoryId !== undefined || options.path !== undefined;
   for await (const version of byMemory ? versionsOfMemories(state, options) : versionsInOrder(state, options)) {
-    if (!matches(version, options)) continue;
+    // What follows in the order of the journal is older still.
+    if (options.createdFrom !== undefined && version.createdAt < options.createdFrom && !byMemory) break;
+    if (!matches(version, options) || (prefix !== null && !isBelow(version, prefix))) continue;
     const last = items.at(-1);
     if (items.length === options.limit && last !== undefined) {
       return { items: items.map(versionInfo), next: byMemory ? placeCursor(last) : seqCursor(last.seq) };
@@ -45,6 +48,10 @@ function matches(version: VersionRecord, options: ListVersions): boolean {
     return false;
   if (options.agent !== undefined && (actor.type !== "session" || actor.agent !== options.agent)) return false;
   return options.apiKeyId === undefined || (actor.type === "api" && actor.apiKeyId === options.apiKeyId);
+}
+
+function isBelow({ path, movedFrom }: VersionRecord, prefix: string): boolean {
+  return path?.startsWith(prefix) === true || movedFrom?.startsWith(prefix) === true;
 }
 
 async function* versionsOfMemories(state: StoreState, options: ListVersions): AsyncGenerator<VersionRecord> {
@@ -73,7 +80,8 @@ async function memoriesOf(state: StoreState, options: ListVersions): Promise<Uid
 
 /** All versions of the store, or those of a session or agent, by descending seq. */
 async function* versionsInOrder(state: StoreState, options: ListVersions): AsyncGenerator<VersionRecord> {
-  const end = options.cursor === undefined ? state.counters.seq + 1 : readSeqCursor(options.cursor);
+  const start = options.cursor === undefined ? state.counters.seq + 1 : readSeqCursor(options.cursor);
+  const end = options.createdTo === undefined ? start : Math.min(start, (seqUpTo(state, options.createdTo) ?? 0) + 1);
   const tag = actorTagOf(state, options);
   const seqs = tag === null ? down(end, 1) : seqsOfActor(state, tag, end);
   let looked = 0;

@@ -18,6 +18,8 @@ export interface VersionRecord {
   readonly actor: Actor;
   /** Bytes; null when erased. */
   readonly path: string | null;
+  /** The path before, bytes, of a version that was made by moving the memory; else null. */
+  readonly movedFrom: string | null;
   /** Null for a deletion, and when erased. */
   readonly hash: Hash | null;
   readonly size: number;
@@ -51,12 +53,18 @@ export function versionOf(entry: JournalEntry): VersionRecord | undefined {
     createdAt: entry.at,
     actor: entry.actor,
     path: erasable?.path ?? null,
+    movedFrom: movedFrom(entry),
     hash: erasable?.hash ?? null,
     size: erasable?.size ?? 0,
     made: erasable?.made ?? ERASED,
     folded: foldedBy(entry),
     erased: erasable === null,
   };
+}
+
+function movedFrom({ kind, erasable }: JournalEntry): string | null {
+  const from = kind === "memory.renamed" ? erasable?.detail?.["from"] : null;
+  return typeof from === "string" ? from : null;
 }
 
 function operationOf({ kind, erasable }: JournalEntry): Operation {

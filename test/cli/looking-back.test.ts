@@ -1,6 +1,6 @@
-import { appendFile, rename, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, rename, writeFile } from "node:fs/promises";
 import t from "tap";
-import type { Blame } from "../../lib/api.ts";
+import type { AuditHead, Blame, MemoryVersion, Session } from "../../lib/api.ts";
 import { mountedTest } from "../fixtures/drivers.ts";
 import { testHome } from "../fixtures/home.ts";
 
@@ -32,4 +32,82 @@ mountedTest(t, "blame says who wrote each line, through renames, in any mount", 
   t.match(binary, { code: 65, stdout: "", stderr: /^memfs: memver_\w+ is binary and has no lines; .*\n$/ });
   t.match(await home.memfs("blame", "notes"), { code: 64, stderr: /notes is a store; name a memory/ });
   t.match(await home.memfs("blame", "notes:/none"), { code: 66, stderr: /no memory is or was at \/none/ });
+});
+
+mountedTest(t, "diff prints a patch and says with its exit code whether anything differs", async (t) => {
+  const home = await testHome(t);
+  const notes = await home.directory("notes");
+  await home.memfs("mount", "--create", "notes", notes);
+  await mkdir(`${notes}/d`);
+  await writeFile(`${notes}/d/f`, "one\ntwo\n");
+  await writeFile(`${notes}/d/f`, "one\nTWO");
+  const [second, first] = await home.json<MemoryVersion[]>("log", "notes:/d/f");
+  const patch = [
+    "diff --git a/d/f b/d/f",
+    `index ${first?.id}..${second?.id}`,
+    "--- a/d/f",
+    "+++ b/d/f",
+    "@@ -1,2 +1,2 @@",
+    " one",
+    "-two",
+    "+TWO",
+    "\\ No newline at end of file",
+    "",
+  ].join("\n");
+  const moment = `#${first?.seq}`;
+  for (const targets of [
+    ["notes/d/f"],
+    ["notes:/d/f@1"],
+    ["notes:/d/f@1", "notes:/d/f@2"],
+    ["notes:/d/f@-1", "notes:/d/f"],
+    [`notes@${moment}`],
+    [`./notes/d@${moment}`, "./notes/d"],
+  ]) {
+    t.strictSame(await home.memfs("diff", ...targets), { code: 1, stdout: patch, stderr: "" }, targets.join(" "));
+  }
+  t.strictSame(await home.memfs("diff", "notes:/d/f@2"), { code: 0, stdout: "", stderr: "" }, "nothing differs");
+  const json = await home.memfs("diff", "notes:/d/f", "--json");
+  t.equal(json.code, 1);
+  t.match(JSON.parse(json.stdout), { files: [{ kind: "text", hunks: [{ from_line: 1, from_count: 2 }] }] });
+  await home.memfs("store", "create", "other");
+  for (const [targets, code, says] of [
+    [["notes"], 64, /is compared between moments; name one/],
+    [["notes:/d/f@9"], 66, /there is no version 9/],
+    [["notes@#9999"], 66, /#9999 is before store notes began, still to come, or unknown/],
+    [["notes:/d/f", "other"], 64, /are in different stores/],
+    [[], 64, /missing required argument/],
+  ] as const) {
+    t.match(await home.memfs("diff", ...targets), { code, stdout: "", stderr: says }, targets.join(" "));
+  }
+});
+
+mountedTest(t, "sessions, the log of a directory, and the head to keep", async (t) => {
+  const home = await testHome(t);
+  const notes = await home.directory("notes");
+  await home.memfs("mount", "--create", "notes", notes, "--agent", "scout", "--session", "s-1");
+  await mkdir(`${notes}/d`);
+  await writeFile(`${notes}/d/f`, "one\n");
+  await writeFile(`${notes}/g`, "two\n");
+  await rename(`${notes}/d/f`, `${notes}/f`);
+  const log = await home.json<MemoryVersion[]>("log", "notes/d");
+  t.strictSame(
+    log.map(({ path, operation }) => `${operation} ${path}`),
+    ["modified /f", "created /d/f"],
+  );
+  t.match(await home.memfs("log", "notes:/d", "--operation", "deleted"), { code: 0, stdout: "" });
+  t.match(await home.memfs("log", "notes:/e"), { code: 66, stderr: /no memory is or was at \/e; look/ });
+
+  const shown = await home.memfs("sessions", "notes");
+  t.match(shown.stdout, /^scout\/s-1 {2}\S+ \S+ {2}\S+ \S+ {2}3 writes, 1 mount, mounted now\n$/);
+  const [session] = await home.json<Session[]>("sessions", "notes");
+  t.match(session, { agent: "scout", session_id: "s-1", writes: 3, conflicts: 0, mounts: 1, mounted: true });
+  t.match(await home.memfs("sessions", "nope"), { code: 66, stderr: /no store "nope"/ });
+
+  const head = await home.memfs("audit", "head", "notes");
+  t.match(head.stdout, /^\d+ [0-9a-f]{64}\n$/);
+  const hash = head.stdout.trim().split(" ")[1] ?? "";
+  t.equal((await home.json<AuditHead>("audit", "head", "notes")).hash, hash);
+  await writeFile(`${notes}/g`, "three\n");
+  t.equal((await home.memfs("audit", "verify", "notes", "--head", hash)).code, 0);
+  t.equal((await home.memfs("audit", "verify", "notes", "--head", "0".repeat(64))).code, 1);
 });

@@ -197,3 +197,39 @@ t.test("a cursor that is none is refused", async (t) => {
   }
   await t.rejects(store.history.list({ memoryId: "mem_nonsense", limit: 1 }), { code: "not_found" });
 });
+
+t.test("a directory's list has what was below it then, and what moved away from there", async (t) => {
+  const { store, clock } = await storeFixture(t);
+  const files = new StoreFiles(store);
+  for (const path of ["/d", "/d/e", "/dd"]) files.mkdir(path);
+  files.write("/d/a", "1");
+  files.write("/dd/x", "1");
+  files.write("/d/e/b", "1");
+  const between = clock.now();
+  files.write("/d/a", "2");
+  await files.rename("/d/a", "/a");
+  files.write("/a", "3");
+  await files.rename("/dd/x", "/d/x");
+  await files.rename("/d/e", "/e");
+  files.unlink("/d/x");
+  const listed = async (options: Partial<ListVersions>): Promise<string[]> => {
+    const versions = await pages(store, { pathPrefix: bytesOf("/d/"), limit: 2, ...options });
+    return versions.map(({ operation, path, n }) => `${operation} ${path?.toString()}@${n}`);
+  };
+  const all = [
+    "deleted /d/x@3",
+    "modified /e/b@2",
+    "modified /d/x@2",
+    "modified /a@3",
+    "modified /d/a@2",
+    "created /d/e/b@1",
+    "created /d/a@1",
+  ];
+  t.strictSame(await listed({}), all);
+  t.strictSame(await listed({ createdFrom: between }), all.slice(0, 5));
+  t.strictSame(await listed({ createdTo: between }), all.slice(5));
+  t.strictSame(await listed({ operation: "deleted" }), all.slice(0, 1));
+  t.strictSame(await listed({ sessionId: "s-1", operation: "created" }), all.slice(5));
+  t.strictSame(await listed({ agent: "nobody" }), []);
+  t.strictSame(await listed({ pathPrefix: bytesOf("/none/") }), []);
+});

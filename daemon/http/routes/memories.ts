@@ -2,13 +2,12 @@
 
 import { Type } from "typebox";
 import type { Memory } from "../../../lib/api.ts";
-import { MemfsError } from "../../../lib/errors.ts";
-import { pathsOf } from "../../../lib/path.ts";
 import type { Store } from "../../../lib/store/store.ts";
 import type { MemoryInfo } from "../../../lib/store/types.ts";
 import type { Api } from "../api.ts";
 import { JsonContents } from "../json-contents.ts";
 import { listQuery, pageSize, viewQuery } from "../lists.ts";
+import { prefixOf } from "../lookup.ts";
 import { storeParams } from "../schemas.ts";
 import type { Services } from "../services.ts";
 import { wireMemory, wirePrefix } from "../wire.ts";
@@ -49,13 +48,4 @@ export function memoryRoutes(api: Api, { catalogue }: Services): void {
 function present(store: Store, memory: MemoryInfo, contents: JsonContents | null): Memory {
   const content = contents?.take(memory.size, () => store.readHead(memory.id)) ?? null;
   return wireMemory(store.info.id, memory, content);
-}
-
-/** Bytes of a prefix; a described one (with `%XX`) only ever comes from a list of this API. */
-function prefixOf(text: string): Buffer {
-  if (!text.startsWith("/") || !text.endsWith("/")) {
-    throw new MemfsError("invalid_argument", `path_prefix ${text} is no directory; start and end it with /`);
-  }
-  const described = pathsOf(text.slice(0, -1)).at(-1) ?? Buffer.alloc(0);
-  return Buffer.concat([described, Buffer.from("/")]);
 }

@@ -7,7 +7,7 @@ import type { List, MemoryVersion } from "../../../lib/api.ts";
 import type { Api } from "../api.ts";
 import { JsonContents } from "../json-contents.ts";
 import { listQuery, pageSize, viewQuery } from "../lists.ts";
-import { findVersion, locate, parseTimeParameter, parseVersionSpec } from "../lookup.ts";
+import { findVersion, locate, parseTimeParameter, parseVersionSpec, prefixOf } from "../lookup.ts";
 import { storeParams } from "../schemas.ts";
 import type { Services } from "../services.ts";
 import { wireVersion } from "../wire.ts";
@@ -26,6 +26,8 @@ const listVersionsQuery = Type.Object({
   "created_at[lte]": word,
   agent: word,
   path: word,
+  /** memfs: of what was below this directory, which ends with a slash, and of what moved away from there. */
+  path_prefix: word,
   /** memfs: the one version of the memory with this number, id or time; needs `path` or `memory_id`. */
   version: word,
 });
@@ -69,6 +71,7 @@ async function listOptions(store: Store, query: VersionsQuery): Promise<ListVers
   if (query.path !== undefined && located === null) return null;
   const options = {
     path: located?.path,
+    pathPrefix: query.path_prefix === undefined ? undefined : prefixOf(query.path_prefix),
     memoryId: query.memory_id,
     operation: query.operation,
     sessionId: query.session_id,
