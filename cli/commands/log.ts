@@ -23,6 +23,9 @@ interface Flags {
 const EXAMPLES = `memfs log ./notes/limits.md
 memfs log notes --session s-1 --since "2h ago"`;
 
+/** Cells of every row. */
+const COLUMNS = 6;
+const NOTE_CHARACTERS = 60;
 const OPERATIONS = ["created", "modified", "deleted"];
 
 export function register(program: Command, context: Context): void {
@@ -58,9 +61,11 @@ async function log(context: Context, text: string, flags: Flags): Promise<void> 
   if (flags.json === true) return json(versions);
   // What was at the path before the present memory is named by its id, because `PATH@N` would mean the present one.
   const former = (version: MemoryVersion): boolean => present !== null && version.memory_id !== present;
+  const marked = (version: MemoryVersion): string =>
+    [former(version) ? `former ${version.memory_id}` : "", noteOf(version)].filter(Boolean).join("  ");
   table(
-    versions.map((version) => (former(version) ? [...row(version), `former ${version.memory_id}`] : row(version))),
-    [5],
+    versions.map((version) => [...row(version), marked(version)].filter((cell, at) => at < COLUMNS || cell !== "")),
+    [COLUMNS - 1],
   );
 }
 
@@ -83,6 +88,14 @@ interface Shown {
   readonly versions: readonly MemoryVersion[];
   /** Id of the memory that is at the path, or was last; null for a directory or store. */
   readonly present: string | null;
+}
+
+/** The beginning of its note; `memfs show` has all of it. */
+function noteOf({ note }: MemoryVersion): string {
+  if (note === null) return "";
+  const [firstLine = ""] = note.trim().split("\n");
+  const short = [...firstLine].slice(0, NOTE_CHARACTERS).join("");
+  return paint("dim", `"${printable(short)}${short === note.trim() ? "" : "…"}"`);
 }
 
 function row(version: MemoryVersion): string[] {

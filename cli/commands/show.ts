@@ -52,6 +52,7 @@ function record(version: MemoryVersion): void {
   line(`Time:    ${localTime(version.created_at)}`);
   if (version.content_sha256 !== null)
     line(`Content: ${size(version.content_size_bytes ?? 0)}, sha256 ${version.content_sha256}`);
+  if (version.note !== null) line(`Note:    ${version.note.split("\n").map(printable).join("\n         ")}`);
   if (version.redacted_at !== null) line(`Redacted: ${localTime(version.redacted_at)}`);
   line("");
 }

@@ -30,7 +30,11 @@ t.test("wrong calls are refused without starting a daemon", async (t) => {
     { args: ["store"], code: 64, says: /no command is given; see: memfs store --help/ },
     { args: ["mount"], code: 64, says: /missing required argument/ },
     { args: ["mount", "notes"], code: 64, says: /needs a store and a directory/ },
-    { args: ["mount", "notes:rx", "d"], code: 64, says: /"notes:rx" is no SPEC; write STORE, STORE:ro or STORE:rw/ },
+    {
+      args: ["mount", "notes:rx", "d"],
+      code: 64,
+      says: /"notes:rx" is no SPEC; write STORE, STORE:ro, STORE:rw or STORE@WHEN/,
+    },
     { args: ["mount", ":ro", "d"], code: 64, says: /":ro" is no SPEC/ },
     { args: ["ls", "notes", "--nope"], code: 64, says: /unknown option '--nope'/ },
     { args: ["rollback", "notes:/a"], code: 64, says: /--to/ },

@@ -76,6 +76,15 @@ async function notes(t: Test, { home, one }: Trio): Promise<void> {
   t.match(await shell(script, one), { code: 0, stderr: "" });
   const versions = await home.json<MemoryVersion[]>("log", "notes:/noted");
   t.strictSame(versions.map(({ note }) => note).reverse(), [null, "because", "by sed", null]);
+  const long = `${"why ".repeat(20)}\nand more`;
+  t.match(await shell('setfattr -n user.memfs.note -v "$2" "$1/noted"; echo five > "$1/noted"', one, long), {
+    code: 0,
+  });
+  const log = (await home.memfs("log", "notes:/noted")).stdout.trimEnd().split("\n");
+  t.match(log[0], /@5 {2}\S+ +\S+ {2}"(why ){15}…"$/, "its beginning");
+  t.match(log[1], /@4 {2}\S+ +\S+$/, "none");
+  t.match(log[2], /@3 {2}\S+ +\S+ {2}"by sed"$/);
+  t.ok((await home.memfs("show", "notes:/noted")).stdout.includes(`Note:    ${long.replace("\n", "\n         ")}\n`));
 }
 
 /** Attributes come along into a mount, out of it, and from one mount to another, and no tool complains. */
