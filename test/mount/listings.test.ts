@@ -1,6 +1,6 @@
 /** Listings on real mounts: what is there throughout is given once, whatever comes and goes. */
 import t from "tap";
-import { requireFuse } from "../fixtures/fuse.ts";
+import { eachDriver } from "../fixtures/drivers.ts";
 import { Trio } from "../fixtures/trio.ts";
 
 /** Directory streams as Python does not have them. */
@@ -48,12 +48,14 @@ while True:
             os.unlink(gone)
 assert len(seen) == len(set(seen)), "twice"
 assert kept <= set(seen), "missed"
-for position, index in positions[::7]:
+# The first position is the start: with libfuse 2 reading from there ends the others.
+for position, index in positions[1 if native else 0::7]:
     libc.seekdir(stream, position)
     wanted = [name for name in seen[index:] if name in kept][:20]
     found = []
     while len(found) < len(wanted):
         name = following(stream)
+        assert name is not None, (position, index, "the stream ends too early")
         if name in kept:
             found.append(name)
     assert found == wanted, (position, index)
@@ -65,7 +67,7 @@ assert again == now, ("a rewound stream sees what is there now", sorted(again - 
 libc.closedir(stream)
 `;
 
-if (requireFuse(t)) {
+await eachDriver(t, async (t) => {
   await t.test("a listing of 10,000 entries is stable while entries come and go", async (t) => {
     const trio = await Trio.open(t);
     await trio.python(t, FILL);
@@ -73,4 +75,4 @@ if (requireFuse(t)) {
     await trio.python(t, STREAMS + WALK, "two");
     await trio.close(t);
   });
-}
+});

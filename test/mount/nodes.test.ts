@@ -1,7 +1,7 @@
 /** Kinds of nodes and their names on real mounts: links, pipes, sockets, nameless files, exchanges. */
 import t, { type Test } from "tap";
 import type { MemoryVersion } from "../../lib/api.ts";
-import { requireFuse } from "../fixtures/fuse.ts";
+import { eachDriver, nativeCannot } from "../fixtures/drivers.ts";
 import { Trio } from "../fixtures/trio.ts";
 
 /** renameat2(2) and O_TMPFILE as Python does not have them. */
@@ -174,16 +174,21 @@ os.close(fd)
 assert read(two + "/plain") == "" and os.stat(two + "/plain").st_size == 0
 `;
 
-if (requireFuse(t)) {
+await eachDriver(t, async (t) => {
   await t.test("nodes and names in mounts", async (t) => {
     const trio = await Trio.open(t);
     const python = (script: string) => (t: Test) => trio.python(t, CALLS + script);
     await t.test("a file with several names is one file in every mount", python(LINKS));
     await t.test("pipes and sockets connect processes, devices are refused", python(PIPES));
-    await t.test("a file opened with O_TMPFILE has no name until it is linked", python(NAMELESS));
-    await t.test("files and directories are exchanged in every mount at once", python(EXCHANGES));
+    await t.test("a file opened with O_TMPFILE has no name until it is linked", async (t) => {
+      if (!nativeCannot(t, "nameless")) await trio.python(t, CALLS + NAMELESS);
+    });
+    await t.test("files and directories are exchanged in every mount at once", async (t) => {
+      if (!nativeCannot(t, "rename_flags")) await trio.python(t, CALLS + EXCHANGES);
+    });
     await t.test("flags of open mean what they mean anywhere", python(OPENING));
     await t.test("the history tells of it", async (t) => {
+      if (nativeCannot(t, "rename_flags")) return;
       const history = async (path: string): Promise<string[]> =>
         (await trio.home.json<MemoryVersion[]>("log", `notes:${path}`))
           .map((v) => `${v.operation} ${v.path}`)
@@ -198,4 +203,4 @@ if (requireFuse(t)) {
     });
     await trio.close(t);
   });
-}
+});

@@ -1,6 +1,6 @@
 /** Ranges, holes and large files on real mounts. */
 import t from "tap";
-import { requireFuse } from "../fixtures/fuse.ts";
+import { eachDriver, nativeCannot } from "../fixtures/drivers.ts";
 import { Trio } from "../fixtures/trio.ts";
 
 const RANGES = `
@@ -29,12 +29,22 @@ os.close(fd)
 assert read(two + "/f") == read(one + "/f") and len(read(two + "/f")) == 31000
 fd = os.open(frozen + "/f", os.O_RDONLY)
 assert os.lseek(fd, 0, os.SEEK_HOLE) == 4096
+`;
+
+const COPIES = `
+write(one + "/f", "x" * 20000)
+os.truncate(one + "/f", 31000)
 to = os.open(one + "/copy", os.O_WRONLY | os.O_CREAT)
 source = os.open(one + "/f", os.O_RDONLY)
 assert os.copy_file_range(source, to, 1 << 30) == 31000
 assert os.copy_file_range(source, to, 100, 0, 40000) == 100
 os.close(to)
 assert read(two + "/copy") == read(one + "/f") + chr(0) * 9000 + "x" * 100
+fd = os.open(one + "/f", os.O_RDWR)
+os.posix_fallocate(fd, 0, 40000)
+assert os.fstat(fd).st_size == 40000 and os.pread(fd, 100, 0) == b"x" * 100
+fails("ENXIO", os.lseek, fd, 40000, os.SEEK_DATA)
+os.close(fd)
 fails("EINVAL", os.copy_file_range, *[os.open(one + "/f", os.O_RDWR)] * 2, 100, 0, 50)
 `;
 
@@ -68,7 +78,11 @@ assert os.stat(two + "/large").st_size == 39 * MIB + 8
 with open(one + "/hole", "wb") as file:
     file.truncate(500 * MIB)
 assert os.stat(two + "/hole").st_size == 500 * MIB
-fails("ENXIO", os.lseek, os.open(two + "/hole", os.O_RDONLY), 0, os.SEEK_DATA)
+hole = os.open(two + "/hole", os.O_RDONLY)
+if native:
+    assert os.lseek(hole, 0, os.SEEK_DATA) == 0, "the kernel takes it for data"
+else:
+    fails("ENXIO", os.lseek, hole, 0, os.SEEK_DATA)
 `;
 
 const AFTER_CRASH = `
@@ -94,10 +108,13 @@ except OSError as error:
     assert error.errno in (errno.ENOTCONN, errno.ECONNABORTED), error
 `;
 
-if (requireFuse(t)) {
+await eachDriver(t, async (t) => {
   await t.test("ranges of files in mounts", async (t) => {
     const trio = await Trio.open(t);
-    await trio.python(t, RANGES);
+    await t.test("fallocate(2) and holes", async (t) => {
+      if (!nativeCannot(t, "fallocate")) await trio.python(t, RANGES);
+    });
+    await t.test("copies of ranges", (t) => trio.python(t, COPIES));
     await trio.close(t);
   });
 
@@ -111,4 +128,4 @@ if (requireFuse(t)) {
     await trio.python(t, AFTER_CRASH);
     await trio.close(t);
   });
-}
+});
