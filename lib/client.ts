@@ -128,6 +128,12 @@ export class Client {
     return this.#all(ofStore(store, "/memories"), { path_prefix: path, depth: 1 }, Infinity);
   }
 
+  /** As {@link directory}, at a moment: a time, `#SEQ`, or `memver_…`. In no particular order. */
+  directoryAt(store: string, moment: string, path: string): Promise<(Memory | MemoryPrefix)[]> {
+    const at = `/at/${encodeURIComponent(moment)}/memories`;
+    return this.#all(ofStore(store, at), { path_prefix: path }, Infinity);
+  }
+
   /** Newest first, at most `count`. */
   versions(store: string, query: Query, count = Infinity): Promise<MemoryVersion[]> {
     return this.#all(ofStore(store, "/memory_versions"), query, count);

@@ -2,7 +2,6 @@
 
 import type { Command } from "commander";
 import type { Memory, MemoryPrefix } from "../../lib/api.ts";
-import type { Client } from "../../lib/client.ts";
 import { MemfsError } from "../../lib/errors.ts";
 import { common } from "../command.ts";
 import type { Context } from "../context.ts";
@@ -10,30 +9,41 @@ import { json, localTime, paint, printable, table } from "../output.ts";
 import { resolveTarget } from "../target.ts";
 
 export function register(program: Command, context: Context): void {
-  const command = program.command("ls").description("list memories").argument("<target>");
-  common(command, "memfs ls notes:/projects").action((target: string, flags: { json?: boolean }) =>
-    ls(context, target, flags),
+  const command = program
+    .command("ls")
+    .description("list the memories of a directory, now or at a moment")
+    .argument("<target>");
+  common(command, 'memfs ls notes:/projects\nmemfs ls notes@"2h ago"').action(
+    (target: string, flags: { json?: boolean }) => ls(context, target, flags),
   );
 }
 
 async function ls(context: Context, text: string, flags: { readonly json?: boolean }): Promise<void> {
   const items = await context.ask(async (client) => {
-    const { store, path } = await resolveTarget(client, text, "unversioned");
-    return list(client, store, path);
+    const { store, path, version } = await resolveTarget(client, text, "versioned");
+    const read: Read = async (directory) => {
+      if (version === null) return client.directory(store, directory);
+      const found = await client.directoryAt(store, version, directory);
+      return found.sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
+    };
+    return list(read, path);
   });
   if (flags.json === true) return json(items);
   table(items.map(row), [0]);
 }
 
+/** What is directly in a directory, whose path ends with a slash. */
+type Read = (directory: string) => Promise<(Memory | MemoryPrefix)[]>;
+
 /** What is in the directory, or the memory itself. */
-async function list(client: Client, store: string, path: string): Promise<(Memory | MemoryPrefix)[]> {
-  if (path === "/") return client.directory(store, "/");
-  const children = await client.directory(store, `${path}/`);
+async function list(read: Read, path: string): Promise<(Memory | MemoryPrefix)[]> {
+  if (path === "/") return read("/");
+  const children = await read(`${path}/`);
   if (children.length > 0) return children;
-  const siblings = await client.directory(store, path.slice(0, path.lastIndexOf("/") + 1));
-  const found = siblings.filter((item) => item.path === path);
+  const siblings = await read(path.slice(0, path.lastIndexOf("/") + 1));
+  const found = siblings.filter((item) => item.path === path || item.path === `${path}/`);
   if (found.length === 0) throw new MemfsError("not_found", `nothing is at ${path}; look above it with: memfs ls`);
-  return found;
+  return found.filter(({ type }) => type === "memory");
 }
 
 function row(item: Memory | MemoryPrefix): string[] {

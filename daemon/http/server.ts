@@ -11,6 +11,7 @@ import { guard } from "./guard.ts";
 import { REQUEST_BYTES } from "./limits.ts";
 import { parseBody, parseQuery } from "./parsing.ts";
 import { conflictRoutes } from "./routes/conflicts.ts";
+import { atRoutes } from "./routes/at.ts";
 import { daemonRoutes } from "./routes/daemon.ts";
 import { fileRoutes } from "./routes/files.ts";
 import { auditRoutes } from "./routes/audit.ts";
@@ -84,6 +85,7 @@ export function createServer(services: Services): Api {
     fileRoutes,
     auditRoutes,
     historyRoutes,
+    atRoutes,
     goingBackRoutes,
     lookingBackRoutes,
     conflictRoutes,

@@ -90,11 +90,12 @@ export class AtView {
 
   /**
    * Names that a directory held, in an order that never changes. Reads everything its names ever were, a page at a time.
+   * @param after a name: what comes behind it in that order; default all
    * @throws MemfsError `damaged`
    */
-  async *list(directory: number): AsyncGenerator<PastName> {
+  async *list(directory: number, after: string | null = null): AsyncGenerator<PastName> {
     let looked = 0;
-    for await (const recorded of this.#newest(directory)) {
+    for await (const recorded of this.#newest(directory, after)) {
       const { entry } = recorded;
       if (++looked % NAMES_PER_TURN === 0) await nextTurn();
       if (entry === null || !this.#isShown(entry)) continue;
@@ -119,10 +120,12 @@ export class AtView {
   }
 
   /** Of each name ever in a directory, the newest record that this view knows of. */
-  async *#newest(directory: number): AsyncGenerator<Recorded> {
+  async *#newest(directory: number, after: string | null): AsyncGenerator<Recorded> {
     let name = "";
     let newest: Recorded | null = null;
-    for await (const page of this.#state.space.scan(rangeOf("e", u48(directory)))) {
+    const { gte, lt } = rangeOf("e", u48(directory));
+    const start = after === null ? gte : rangeOf("e", u48(directory) + this.#state.tagOfName(after)).lt;
+    for await (const page of this.#state.space.scan({ gte: start, lt })) {
       for (const { key, value } of page) {
         const tag = key.slice(TAG_AT, SEQ_AT);
         if (tag !== name && newest !== null) yield newest;

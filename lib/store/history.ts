@@ -2,6 +2,7 @@
 
 import { MemfsError } from "../errors.ts";
 import { formatId, parseId } from "../id.ts";
+import { type ListAt, listAt } from "./at-list.ts";
 import { blame, type BlamedLine } from "./blame.ts";
 import { compareSides, type FileDiff, sideOf } from "./diff.ts";
 import { type Hash, hex } from "./hash.ts";
@@ -12,7 +13,7 @@ import { type SessionInfo, Sessions } from "./sessions.ts";
 import type { Settling } from "./settling.ts";
 import type { StoreState } from "./state.ts";
 import { diffTrees, type TreeDiff } from "./tree-diff.ts";
-import type { ListVersions, Micros, Page, VersionInfo, VersionSpec } from "./types.ts";
+import type { ListVersions, MemoryInfo, Micros, Page, PrefixInfo, VersionInfo, VersionSpec } from "./types.ts";
 import { listVersions } from "./version-list.ts";
 import type { VersionRecord } from "./version-record.ts";
 import { memoriesAt, resolveVersion, versionById, versionInfo } from "./versions.ts";
@@ -114,6 +115,12 @@ export class History {
   async diffTrees(asked: TreeDiff): Promise<AsyncIterable<FileDiff>> {
     await this.#settling.recordAllInTurns();
     return diffTrees(this.#state, asked);
+  }
+
+  /** What a directory held after a journal entry. @throws MemfsError `invalid_argument`, `damaged` */
+  async listAt(asked: ListAt): Promise<Page<MemoryInfo | PrefixInfo>> {
+    await this.#settling.recordAllInTurns();
+    return listAt(this.#state, asked);
   }
 
   /** The sessions that did something here, in no order. @throws MemfsError `damaged` */

@@ -2,7 +2,17 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import t from "tap";
-import type { AuditHead, Blame, Diff, List, MemoryVersion, Mount, Session } from "../../lib/api.ts";
+import type {
+  AuditHead,
+  Blame,
+  Diff,
+  List,
+  Memory,
+  MemoryPrefix,
+  MemoryVersion,
+  Mount,
+  Session,
+} from "../../lib/api.ts";
 import { httpFixture } from "../fixtures/http.ts";
 import { O_APPEND, O_WRONLY, TestMount } from "../fixtures/vfs.ts";
 
@@ -237,4 +247,54 @@ t.test("the head of the journal is answered with its number", async (t) => {
   const { body } = await ask<AuditHead>("GET", `${path}/audit/head`);
   t.match(body, { type: "audit_head", memory_store_id: store.info.id, seq: store.usage().headSeq, created_at: /Z$/ });
   t.match(await ask("GET", `${path}/audit/verify?head=${body.hash}`), { body: { ok: true, head: body.hash } });
+});
+
+t.test("a directory is listed as it was, in pages, with the versions of then", async (t) => {
+  const { ask, path, mount, store } = await httpFixture(t);
+  for (const name of ["/d", "/d/sub", "/d/empty"]) await mount.mkdir(name);
+  const names = Array.from({ length: 12 }, (_, index) => `/d/${index}`);
+  for (const name of [...names, "/d/sub/deep", "/d/gone"]) await mount.write(name, "then\n");
+  const moment = store.usage().headSeq;
+  const version = store.memoryAt(Buffer.from("/d/0")).headId;
+  for (const name of names) await mount.write(name, "now, longer\n");
+  await mount.unlink("/d/gone");
+  await mount.write("/d/new", "new\n");
+  const at = (when: string, parameters: Readonly<Record<string, string>> = {}) =>
+    ask<List<Memory | MemoryPrefix>>(
+      "GET",
+      `${path}/at/${encodeURIComponent(when)}/memories?${query({ path_prefix: "/d/", ...parameters })}`,
+    );
+  for (const limit of ["1", "5", "15", "100"]) {
+    const seen: (Memory | MemoryPrefix)[] = [];
+    for (let page: string | null = ""; page !== null;) {
+      const { body }: { body: List<Memory | MemoryPrefix> } = await at(
+        `#${moment}`,
+        page === "" ? { limit } : { limit, page },
+      );
+      t.ok(body.data.length > 0 && body.data.length <= Number(limit));
+      seen.push(...body.data);
+      page = body.next_page;
+    }
+    t.strictSame(seen.map((item) => item.path).sort(), [...names, "/d/sub/", "/d/empty/", "/d/gone"].sort(), limit);
+    t.match(
+      seen.find((item) => item.path === "/d/0"),
+      { memory_version_id: version, content_size_bytes: 5, content: null },
+    );
+  }
+  t.match(
+    (await at("head", { limit: "100" })).body.data.filter(({ path }) => path === "/d/0"),
+    [{ content_size_bytes: 12 }],
+  );
+  t.strictSame((await at(`#${moment}`, { path_prefix: "/none/" })).body.data, []);
+  t.strictSame((await at("#1", {})).body.data, [], "before it was made");
+  for (const [when, parameters, status] of [
+    ["#9999", {}, 404],
+    ["2001-01-01T00:00:00Z", {}, 404],
+    ["3", {}, 400],
+    ["yesterday", {}, 400],
+    ["head", { path_prefix: "/d" }, 400],
+    ["head", { page: "x" }, 400],
+  ] as const) {
+    t.equal((await at(when, parameters)).status, status, `${when} ${JSON.stringify(parameters)}`);
+  }
 });
