@@ -17,12 +17,12 @@ export type MadeFrom = Base | "head" | null;
 
 /** The version of each memory that somebody last read or wrote. */
 export interface KnownVersions {
-  get(memory: Uid): Base | undefined;
+  of(memory: MemoryRecord): Base | undefined;
 }
 
 /** What a whole rewrite of a memory is made from: what its writer last saw of it, else its head. */
-export function baseOf(known: KnownVersions | undefined, { memory }: MemoryRecord): MadeFrom {
-  return known?.get(memory) ?? "head";
+export function baseOf(known: KnownVersions | undefined, memory: MemoryRecord): MadeFrom {
+  return known?.of(memory) ?? "head";
 }
 
 /** True when nobody else has changed the memory since. */

@@ -78,13 +78,14 @@ export function continueIn(
   { memory: uid, commit }: { memory: Uid; commit: ContentCommit },
 ): MemoryRecord {
   const memory = tx.editMemory(uid);
+  const base = baseOf(tx.cause.known, memory);
   const path = pathOf(tx, memoryName(tx, node));
   const moved = path !== memory.path;
   memory.path = path;
   memory.node = node.number;
   node.memory = uid;
   tx.counters.memories += 1;
-  commitVersion(tx, node, commit, baseOf(tx.cause.known, memory));
+  commitVersion(tx, node, commit, base);
   tx.putPastEntries(node);
   if (moved) tx.mark(pathKey(tx.state.tagOfName(path), tx.counters.seq, uid));
   return memory;

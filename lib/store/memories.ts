@@ -25,8 +25,6 @@ export interface ContentCommit {
   readonly base: MadeFrom;
   /** Reads the bytes, if they are not stored. */
   readonly bytes?: { read(offset: number, length: number): Buffer };
-  /** The bytes are to be stored, also when something else is committed: more is made from them. */
-  readonly keep?: boolean;
   /** Default: the store's policy. */
   readonly onConflict?: Policy["onConflict"] | undefined;
   /** Times of the last write and the last change; default the time of the commit. */

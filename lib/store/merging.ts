@@ -32,7 +32,8 @@ interface Reconciling {
 export function reconcile(tx: Transaction, node: Mutable<NodeRecord>, { memory, commit, base }: Reconciling): void {
   // Whoever wrote sees something else than what it wrote, so its own mount has to be told, too.
   tx.tellEverybody();
-  if (commit.keep === true && "chunks" in commit.content) storeContent(tx, commit.content);
+  // Also when something else is committed: the writer may go on from it.
+  if ("chunks" in commit.content) storeContent(tx, commit.content);
   const merged = mergedContent(tx, { memory, commit, base });
   if (merged === null) settleConflict(tx, node, { memory, commit, base });
   else acceptMerged(tx, node, { memory, commit, base, merged });

@@ -33,10 +33,10 @@ export interface Committer {
 export function draftOf(view: View, node: NodeRecord): Draft {
   const known = view.drafts.get(node.number);
   if (known !== undefined) return known;
-  const { content, size, memory } = node;
+  const { content, size } = node;
   const head = content === null ? null : { version: view.headOf(node), hash: content, size };
   // What the writer knew: the version this mount was last shown, which may be older than the head.
-  const seen = memory === null ? undefined : view.bases.get(memory);
+  const seen = view.bases.ofNode(node);
   const draft = new Draft(view.live, node, { head, seen: seen === undefined ? head : copyBase(seen) });
   draft.due = view.live.idle.began();
   view.drafts.set(node.number, draft);
@@ -62,7 +62,7 @@ export function commitDraft(view: View, number: number, committer: Committer): P
   const node = view.live.store.node(number);
   if (draft === undefined || node === undefined || node.names.length === 0) return undefined;
   if (draft.isRecorded) {
-    if (!isOpen(view, number, committer)) discardDraft(view, draft);
+    if (!isOpen(view, number, committer)) showHead(view, number);
     return undefined;
   }
   const head = { hash: node.content, size: node.size };
@@ -92,37 +92,75 @@ function record(view: View, { draft, head }: { draft: Draft; head: Head }, commi
   const { node: number, base } = draft;
   const author = committer.handle ?? draft.author;
   const note = view.notes.size === 0 ? null : (view.notes.get(number) ?? null);
-  // Others have changed it meanwhile: the head may become something else than these bytes.
-  const diverged = base !== "head" && (base?.hash ?? null) !== head.hash;
-  const stays = diverged && isOpen(view, number, committer);
   const { handle } = committer;
   const run = committer.fsync === true ? (handle?.synced ?? null) : null;
-  const commit = contentOf(draft, {
-    content,
-    handle: author?.id ?? 0,
-    run,
-    note,
-    keep: stays,
-    beside: committer.beside ?? view.ending,
-  });
+  const beside = committer.beside ?? view.ending;
+  const commit = contentOf(draft, { content, handle: author?.id ?? 0, run, note, beside });
   const memory = update(view, draft, view.cause(committer.caller, author), commit);
+  // When others have changed it meanwhile it may have become something else.
+  const asWritten = view.live.store.node(number)?.content === content.hash;
   // A head that is not only this handle's is not folded into its next version.
   if (committer.fsync === true && handle !== undefined)
-    handle.synced = memory === null || diverged ? null : continueRun(run, memory);
+    handle.synced = memory === null || !asWritten ? null : continueRun(run, memory);
   view.waiting.delete(number);
   // Bytes equal to the head make no version: the note waits for one.
   if (note !== null && memory !== null && memory.hash !== head.hash) view.notes.delete(number);
-  if (memory !== null) view.bases.saw(memory);
-  if (diverged && view.live.store.node(number)?.content !== content.hash) {
-    if (stays) draft.goOnFrom({ version: memory?.head ?? null, hash: content.hash, size: content.size });
-    else discardDraft(view, draft);
+  if (!asWritten && memory !== null) return superseded(view, draft, { content, memory, committer });
+  if (memory !== null) remember(view, draft, { memory, madeFrom: base === "head" ? head.hash : (base?.hash ?? null) });
+  const writer = "manifest" in content && content.manifest !== null ? draft.writer : null;
+  if (memory !== null && staysOpen(view, draft, committer)) {
+    if (writer !== null && "manifest" in content) writer.stored(content);
+    draft.goOnFrom({ version: memory.head, hash: content.hash, size: content.size });
     return;
   }
   view.drafts.delete(number);
   draft.free();
   afterCommit(view, draft, content.hash);
-  if (draft.writer !== null && "manifest" in content && content.manifest !== null)
-    view.live.keepWriter(content, draft.writer);
+  if (writer !== null && "manifest" in content) view.live.keepWriter(content, writer);
+}
+
+/**
+ * True for a program that goes on writing a text that is all its own: where it writes is in its own bytes, whatever
+ * others make of the file. Programs that lock a file, or change it in place, mean the file as it is.
+ */
+function staysOpen(view: View, draft: Draft, committer: Committer): boolean {
+  if (committer.closing === true || !draft.isRewrite || draft.onlyAppends) return false;
+  return !view.live.locks.concern(draft.node) && isOpen(view, draft.node, committer);
+}
+
+/** What the mount shows is the head from now on, if its draft is committed. */
+export function showHead(view: View, number: number): void {
+  const draft = view.drafts.get(number);
+  if (draft === undefined || !draft.isRecorded) return;
+  const { base } = draft;
+  if (base === null || base === "head" || base.hash !== view.live.store.node(number)?.content)
+    return discardDraft(view, draft);
+  view.drafts.delete(number);
+  view.waiting.delete(number);
+  draft.free();
+  afterCommit(view, draft, base.hash);
+}
+
+/** Bytes that did not become the head as they were: what is written next is made from them, until the file is opened again. */
+function superseded(
+  view: View,
+  draft: Draft,
+  { content, memory, committer }: { content: DraftContent; memory: MemoryRecord; committer: Committer },
+): void {
+  const base = { version: memory.head, hash: content.hash, size: content.size };
+  view.bases.wrote(memory.memory, base);
+  if (isOpen(view, draft.node, committer)) draft.goOnFrom(base);
+  else discardDraft(view, draft);
+}
+
+/** Whoever adds to a file, or changes it in places, need not have seen what others have put into it before. */
+function remember(
+  view: View,
+  draft: Draft,
+  { memory, madeFrom }: { memory: MemoryRecord; madeFrom: Hash | null },
+): void {
+  const known = view.bases.of(memory);
+  if (known === undefined || draft.isRewrite || known.hash === madeFrom) view.bases.saw(memory);
 }
 
 interface Recording {
@@ -130,11 +168,10 @@ interface Recording {
   readonly handle: number;
   readonly run: FsyncRun | null;
   readonly note: string | null;
-  readonly keep: boolean;
   readonly beside: boolean;
 }
 
-function contentOf(draft: Draft, { content, handle, run, note, keep, beside }: Recording): ContentCommit {
+function contentOf(draft: Draft, { content, handle, run, note, beside }: Recording): ContentCommit {
   const { mtime, ctime, base } = draft;
   return {
     content,
@@ -145,7 +182,6 @@ function contentOf(draft: Draft, { content, handle, run, note, keep, beside }: R
     run,
     note,
     bytes: draft,
-    keep,
     onConflict: beside ? "keep_both" : undefined,
   };
 }

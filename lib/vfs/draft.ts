@@ -107,8 +107,18 @@ export class Draft {
   /** What the bytes were made from. */
   get base(): MadeFrom {
     if (this.#recorded !== null) return this.#recorded;
-    if (this.#appendedFrom !== null && this.#head !== null) return "head";
+    if (this.onlyAppends && this.#head !== null) return "head";
     return this.#rewritten ? this.#seen : this.#head;
+  }
+
+  /** True when nothing of what was there is left in the bytes. */
+  get isRewrite(): boolean {
+    return this.#rewritten || this.#head === null;
+  }
+
+  /** True when all that was written came to the end, wherever that was. */
+  get onlyAppends(): boolean {
+    return this.#appendedFrom !== null;
   }
 
   /** The bytes were committed and are not the head: what is written next is made from them. */

@@ -42,7 +42,7 @@ export class Files {
     requireFile(node);
     view.live.store.folding.opened(node, view.identity.sessionId);
     if ((flags & O_TRUNC) !== 0) this.#truncate(node, 0);
-    else this.#serve(node, flags);
+    else if (!isWriteOnly(flags)) this.#serve(node);
     return this.openNode(caller, node, flags);
   }
 
@@ -67,13 +67,17 @@ export class Files {
   }
 
   /** The mount is shown the head: what it writes next is based on that. */
-  #serve(node: NodeRecord, flags: number): void {
+  #serve(node: NodeRecord): void {
     const { bases, drafts, live, reads } = this.#view;
-    if (node.memory === null || drafts.has(node.number)) return;
+    if (drafts.has(node.number)) return;
+    if (node.memory === null) {
+      if (!live.store.isScratch(node)) bases.sawUnmade(node);
+      return;
+    }
     const memory = live.store.memoryRecord(node.memory);
     if (memory === undefined) return;
     bases.saw(memory);
-    if (!isWriteOnly(flags)) reads.read(memory.headSeq);
+    reads.read(memory.headSeq);
   }
 
   read(number: number, ref: HandleRef, { offset, length }: { offset: number; length: number }): Buffer {

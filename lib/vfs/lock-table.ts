@@ -44,6 +44,11 @@ export class LockTable {
     return this.#ranged.has(node);
   }
 
+  /** True when programs have locks on the file, or had range locks on it lately. */
+  concern(node: number): boolean {
+    return this.#ranged.has(node) || this.#flocks.has(node) || this.#ranges.has(node);
+  }
+
   /** The lock that stands against a claim; null when it would be granted. */
   test(claim: Claim): Claim | null {
     return this.#kind(claim).get(claim.node)?.firstAgainst(claim) ?? null;

@@ -17,6 +17,7 @@ import {
   typeOf,
 } from "../store/mode.ts";
 import type { NodeName, NodeRecord } from "../store/node-record.ts";
+import type { MemoryRecord } from "../store/memory-record.ts";
 import { rename } from "../store/rename.ts";
 import { type Move, NAME_MAX } from "../store/tree.ts";
 import { commitDraft, draftOf } from "./commits.ts";
@@ -293,16 +294,21 @@ export class Names {
   ): void {
     const view = this.#view;
     const { node, from, to, flags, folds, note } = move;
-    const before = view.node(node).memory;
+    const written = view.node(node);
     const replaced = view.live.store.entry(to.parent, to.name);
     const noReplace = (flags & RENAME_NOREPLACE) !== 0;
     view.live.store.update(view.cause(caller), (tx) => rename(tx, from, to, { noReplace, folds, note }));
     const { memory } = view.node(node);
-    const went = memory === null || memory === before ? undefined : view.live.store.memoryRecord(memory);
+    const went = memory === null || memory === written.memory ? undefined : view.live.store.memoryRecord(memory);
     // The file is another memory's content now, written by this mount.
-    if (went !== undefined) view.bases.saw(went);
+    if (went !== undefined) rememberWritten(view, went, written);
     if (replaced === null) return;
     if (note !== null) view.notes.delete(node);
     view.released(replaced.node);
   }
+}
+
+function rememberWritten(view: View, memory: MemoryRecord, { content, size }: NodeRecord): void {
+  if (content === null || content === memory.hash) view.bases.saw(memory);
+  else view.bases.wrote(memory.memory, { version: memory.head, hash: content, size });
 }

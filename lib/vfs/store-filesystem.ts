@@ -6,7 +6,7 @@ import { fromBytes, toBytes } from "../store/names.ts";
 import { ROOT_NODE } from "../store/tree.ts";
 import { MemfsError } from "../errors.ts";
 import { storableTime, type Timestamp } from "../store/record.ts";
-import { settleDraft } from "./commits.ts";
+import { settleDraft, showHead } from "./commits.ts";
 import { Directories } from "./directories.ts";
 import { Drafts } from "./drafts.ts";
 import { Files } from "./files.ts";
@@ -44,8 +44,12 @@ export class StoreFilesystem implements ReadableStore {
   readonly ranges: Ranges;
   readonly drafts: Drafts;
 
-  constructor(options: Omit<ViewOptions, "settle">) {
-    this.view = new View({ ...options, settle: (node) => settleDraft(this.view, node) });
+  constructor(options: Omit<ViewOptions, "settle" | "showHead">) {
+    this.view = new View({
+      ...options,
+      settle: (node) => settleDraft(this.view, node),
+      showHead: (node) => showHead(this.view, node),
+    });
     this.files = new Files(this.view);
     this.names = new Names(this.view, this.files);
     this.directories = new Directories(this.view);

@@ -42,6 +42,8 @@ export interface ViewOptions {
   readonly invalidator: Invalidator;
   /** Commits a draft that waits for its RELEASE. */
   readonly settle: LiveView["settle"];
+  /** Stops showing what a program committed while its file stays open: from now on it is the head. */
+  readonly showHead: (node: number) => void;
 }
 
 export class View implements LiveView, LockHolder {
@@ -64,6 +66,7 @@ export class View implements LiveView, LockHolder {
   readonly committing = new Map<number, Promise<void>>();
   readonly handles: Handles;
   readonly settle: LiveView["settle"];
+  readonly showHead: ViewOptions["showHead"];
   /** The mount ends: a draft that was refused is kept beside what it was meant for. */
   ending = false;
   readonly failures = new Failures();
@@ -79,6 +82,7 @@ export class View implements LiveView, LockHolder {
     this.identity = options.identity;
     this.invalidator = options.invalidator;
     this.settle = options.settle;
+    this.showHead = options.showHead;
     const { agent, sessionId } = options.identity;
     this.#actor = Object.freeze({ type: "session", sessionId, agent });
     this.handles = new Handles(options.identity.generation);
@@ -198,6 +202,7 @@ export class View implements LiveView, LockHolder {
   }
 
   invalidate(change: StoreChange): void {
+    if (this.bases.hasUnmade) for (const node of change.nodes) this.bases.changed(this.live.store.node(node));
     for (const node of change.contents) if (this.seen.holds(node)) this.invalidator.content(this.ref(node));
     for (const node of change.directories) {
       this.seen.listingChanged(node);
@@ -212,6 +217,7 @@ export class View implements LiveView, LockHolder {
 
   /** Who is given a lock sees what was written under it before, also in pages its kernel keeps. */
   granted(node: number): Promise<void> | null {
+    this.showHead(node);
     const settling = this.live.settleElsewhere(this, node);
     if (settling === undefined) return this.invalidator.dropped(this.ref(node));
     return settling.then(() => this.invalidator.dropped(this.ref(node)) ?? undefined);
@@ -250,6 +256,7 @@ export class View implements LiveView, LockHolder {
 
   gone(number: number): void {
     this.seen.drop(number);
+    this.bases.drop(number);
     this.drafts.get(number)?.free();
     this.drafts.delete(number);
     this.waiting.delete(number);

@@ -114,6 +114,35 @@ t.test("the next save goes on from one's own last one", async (t) => {
   t.equal(await theirs.read("/notes.md"), BOTH.replace("End.", "END."));
 });
 
+t.test("a program that never looks again loses nothing of others: each text is made from its last one", async (t) => {
+  const { mine, theirs } = await pair(t);
+  await theirs.write("/notes.md", THEIRS);
+  await mine.write("/notes.md", MINE);
+  await mine.write("/notes.md", MINE.replace("End.", "END."));
+  t.equal(await theirs.read("/notes.md"), BOTH.replace("End.", "END."));
+  await mine.write("/t", MINE.replace("End.", "THE END."));
+  await mine.rename("/t", "/notes.md");
+  await mine.write("/notes.md", MINE.replace("End.", "The end."));
+  t.equal(await theirs.read("/notes.md"), BOTH.replace("End.", "The end."));
+});
+
+t.test("nor after a conflict: the head keeps the others' line, the text beside one's own", async (t) => {
+  const { mine, theirs } = await pair(t);
+  await theirs.write("/notes.md", AGAINST);
+  await mine.write("/notes.md", MINE);
+  await mine.write("/notes.md", MINE.replace("End.", "END."));
+  t.equal(await theirs.read("/notes.md"), AGAINST.replace("End.", "END."));
+  t.equal(await theirs.read("/notes.conflict-s-1.md"), MINE);
+});
+
+t.test("whoever adds a line blindly has not read what others wrote before", async (t) => {
+  const { mine, theirs } = await pair(t);
+  await theirs.write("/notes.md", THEIRS);
+  await mine.append("/notes.md", "p.s.\n");
+  await mine.write("/notes.md", `${MINE}p.s.\n`);
+  t.equal(await theirs.read("/notes.md"), `${BOTH}p.s.\n`);
+});
+
 t.test("a renamed save is what the mount has written last", async (t) => {
   const { mine, theirs } = await pair(t);
   await mine.write("/t", MINE);
