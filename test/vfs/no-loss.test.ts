@@ -4,18 +4,10 @@
  */
 import t, { type Test } from "tap";
 import type { Store } from "../../lib/store/store.ts";
+import type { LiveStores } from "../../lib/vfs/live-stores.ts";
 import { budgetOf } from "../fixtures/budget.ts";
 import { randomFrom } from "../fixtures/random.ts";
-import {
-  liveStores,
-  mountedFixture,
-  O_EXCL,
-  O_RDWR,
-  O_TRUNC,
-  O_WRONLY,
-  type OpenFile,
-  TestMount,
-} from "../fixtures/vfs.ts";
+import { mountedFixture, O_EXCL, O_RDWR, O_TRUNC, O_WRONLY, type OpenFile, TestMount } from "../fixtures/vfs.ts";
 
 const STEPS = 60;
 /** Above the largest there is. */
@@ -194,7 +186,7 @@ async function play(t: Test, seed: number, steps = STEPS): Promise<string[]> {
   const fixture = await mountedFixture(t);
   const random = randomFrom(seed);
   await fixture.mount.mkdir("/d");
-  const open = async (live: ReturnType<typeof liveStores>, generation: number): Promise<TestMount[]> =>
+  const open = async (live: LiveStores, generation: number): Promise<TestMount[]> =>
     Promise.all(
       ["s-1", "s-2", "s-3", "looker"].map((session) =>
         TestMount.open(live, fixture.store.info.id, { session, agent: session, generation }),
