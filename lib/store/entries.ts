@@ -74,8 +74,8 @@ export function link(tx: Transaction, number: number, at: NodeName): NodeRecord 
   }
   if (tx.isScratch(at)) return linked;
   if (isFile(node.mode) && node.memory === null) {
-    // A scratch file with a name that is not is a memory there. What is held back comes to be one at its first name.
-    if (!tx.unsettled.none && tx.unsettled.ofNode(number) !== undefined) settleName(tx, at);
+    // A scratch file with a name that is not is a memory there. Any other comes to be one at its first name.
+    if (becomesMemoryElsewhere(tx, linked, at)) settleName(tx, at);
     else enterHistory(tx, linked);
     return linked;
   }
@@ -83,6 +83,14 @@ export function link(tx: Transaction, number: number, at: NodeName): NodeRecord 
   const seq = tx.journal("entry.created", { memory: node.memory }, { path: pathOf(tx, at) });
   tx.putPastEntry(at, seq, linked);
   return linked;
+}
+
+/** True for a file that is held back, or was never committed, and whose memory will be at another of its names. */
+function becomesMemoryElsewhere(tx: Transaction, node: NodeRecord, at: NodeName): boolean {
+  if (!tx.unsettled.none && tx.unsettled.ofNode(node.number) !== undefined) return true;
+  if (node.content !== null) return false;
+  const { parent, name } = memoryName(tx, node);
+  return parent !== at.parent || name !== at.name;
 }
 
 /** Removes a name that is no directory. @throws MemfsError `not_found`, `is_directory` */

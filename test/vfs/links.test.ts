@@ -255,3 +255,17 @@ t.test("linked files and links that are exchanged stay what they are", async (t)
   t.equal(await mount.read("/link"), "a");
   t.equal(String(await mount.mount.readlink(mount.caller, await mount.node("/a"))), "a");
 });
+
+t.test("a file that is still written is linked to where a memory has just moved away", async (t) => {
+  const fixture = await mountedFixture(t);
+  const { mount } = fixture;
+  await mount.write("/a", "a");
+  await mount.rename("/a", "/e");
+  const file = await mount.open("/b", O_WRONLY);
+  await link(mount, "/b", "/a");
+  await mount.put(file, "b");
+  await mount.close(file);
+  t.strictSame(await history(fixture, "/e"), ["created /a", "modified /e"]);
+  t.strictSame(await history(fixture, "/b"), ["created /b"]);
+  t.equal(await mount.read(`/.memfs/at/${fixture.store.usage().headSeq}/a`), "b", "looking back");
+});
