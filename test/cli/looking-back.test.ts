@@ -111,3 +111,36 @@ mountedTest(t, "sessions, the log of a directory, and the head to keep", async (
   t.equal((await home.memfs("audit", "verify", "notes", "--head", hash)).code, 0);
   t.equal((await home.memfs("audit", "verify", "notes", "--head", "0".repeat(64))).code, 1);
 });
+
+mountedTest(t, "ls, cat and show look at a moment of a store, a directory, a file", async (t) => {
+  const home = await testHome(t);
+  const notes = await home.directory("notes");
+  await home.memfs("mount", "--create", "notes", notes);
+  await mkdir(`${notes}/d`);
+  await writeFile(`${notes}/d/b`, "then\n");
+  await writeFile(`${notes}/d/a`, "then\n");
+  const [newest] = await home.json<MemoryVersion[]>("log", "notes", "-n", "1");
+  const moment = `#${newest?.seq}`;
+  await writeFile(`${notes}/d/a`, "now, and longer\n");
+  await writeFile(`${notes}/d/c`, "new\n");
+  await rename(`${notes}/d/b`, `${notes}/moved`);
+
+  t.match((await home.memfs("ls", `notes:/d@${moment}`)).stdout, /^5 {2}.* {2}a\n5 {2}.* {2}b\n$/);
+  t.match((await home.memfs("ls", `notes@${moment}`)).stdout, /^ +d\/\n$/);
+  t.match((await home.memfs("ls", `notes/d@${newest?.id}`)).stdout, / a\n.* b\n$/, "a version is a moment");
+  t.match(await home.json("ls", `notes:/d/b@${moment}`), [{ path: "/d/b", content_size_bytes: 5 }], "one file");
+  t.equal((await home.memfs("cat", `notes:/d/a@${moment}`)).stdout, "then\n");
+  t.equal((await home.memfs("cat", `notes:/moved@${moment}`)).stdout, "then\n", "where it is now leads to it");
+  t.equal((await home.memfs("cat", `notes:/d/b@${moment}`)).stdout, "then\n", "and where it was");
+  t.match((await home.memfs("show", `notes:/d/a@${moment}`)).stdout, /\/d\/a@1 /);
+  for (const [args, code, says] of [
+    [["ls", "notes@#1000000"], 66, /#1000000 is before store notes began, still to come, or unknown/],
+    [["ls", "notes@2001-01-01T00:00:00Z"], 66, /before store notes began/],
+    [["ls", "notes@3"], 64, /3 counts versions of one memory and is no moment/],
+    [["ls", `notes:/d/c@${moment}`], 66, /nothing is at \/d\/c/],
+    [["cat", `notes:/d/c@${moment}`], 66, /did not exist at that time/],
+    [["cat", "notes:/d/a@memver_0111111111111111111111"], 66, /memver_0111111111111111111111/],
+  ] as const) {
+    t.match(await home.memfs(...args), { code, stdout: "", stderr: says }, args.join(" "));
+  }
+});
