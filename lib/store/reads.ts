@@ -6,7 +6,7 @@
 
 import { parseId } from "../id.ts";
 import { MemfsError } from "../errors.ts";
-import { actorOf, type JournalEntry, kindOf } from "./journal.ts";
+import { actorOf, decodeJournalEntry, type JournalEntry, kindOf } from "./journal.ts";
 import { journalKey } from "./keys.ts";
 import type { Settling } from "./settling.ts";
 import type { StoreState } from "./state.ts";
@@ -117,25 +117,29 @@ export class Reads {
   }
 
   async *#found(wanted: Wanted): AsyncGenerator<Found> {
-    const { state } = this.#options;
     const turns = new Turns();
-    for await (const seq of this.#seqs(wanted)) {
+    for await (const stored of this.#entries(wanted)) {
       await turns.give();
       // Most entries are of other kinds: these are not decoded.
-      const stored = state.get(journalKey(seq));
-      if (stored === undefined || kindOf(stored) !== "memory.read") continue;
-      const entry = state.journalEntry(seq);
-      if (entry === undefined || !isOf(entry.actor, wanted.session)) continue;
-      yield* this.#in(entry, wanted);
+      if (kindOf(stored) !== "memory.read") continue;
+      const entry = decodeJournalEntry(stored);
+      if (isOf(entry.actor, wanted.session)) yield* this.#in(entry, wanted);
     }
   }
 
-  /** From the newest entry down; a version is read only after it was made. */
-  #seqs({ version, session, end }: Wanted): Iterable<number> | AsyncIterable<number> {
+  /** Stored entries from the newest down; a version is read only after it was made. */
+  async *#entries({ version, session, end }: Wanted): AsyncGenerator<Buffer> {
     const { state } = this.#options;
     const before = end.index > 0 ? end.seq + 1 : end.seq;
-    if (session !== null) return seqsOfActor(state, state.tagOfActor("session", session), before);
-    return down(before, version?.seq ?? 0);
+    if (session === null) {
+      const range = { gte: journalKey((version?.seq ?? 0) + 1), lt: journalKey(before), reverse: true };
+      for await (const page of state.space.scan(range)) for (const { value } of page) yield value;
+      return;
+    }
+    for await (const seq of seqsOfActor(state, state.tagOfActor("session", session), before)) {
+      const stored = state.get(journalKey(seq));
+      if (stored !== undefined) yield stored;
+    }
   }
 
   *#in(entry: JournalEntry, { version, memory, end }: Wanted): Generator<Found> {
@@ -149,10 +153,6 @@ export class Reads {
       yield { entry, index, version: read };
     }
   }
-}
-
-function* down(end: number, above: number): Generator<number> {
-  for (let seq = end - 1; seq > above; seq--) yield seq;
 }
 
 function isOf(actor: Actor, session: string | null): boolean {

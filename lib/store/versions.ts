@@ -16,6 +16,8 @@ import type { Micros, VersionInfo, VersionSpec } from "./types.ts";
 /** Where number and seq stand in a version's key, after the kind and the memory. */
 const N_AT = 17;
 export const SEQ_AT = 21;
+/** Of so few versions all are read to find one: that takes no longer than two steps of a bisection. */
+const SCANNED_VERSIONS = 128;
 /** Journal entries read (~10 µs each) before other work gets its turn. */
 const VERSIONS_PER_TURN = 100;
 
@@ -149,17 +151,24 @@ export function seqUpTo(state: StoreState, at: Micros): number | null {
   return high < 1 ? null : high;
 }
 
-/**
- * The newest version of a memory up to a seq, or null; also one that was folded into a later one: until that came it
- * was the head. Versions are numbered in the order of their seqs.
- */
-export async function versionAtSeq(
-  state: StoreState,
-  { memory, headN, headSeq }: MemoryRecord,
-  seq: number,
-): Promise<VersionRecord | null> {
-  // Mostly it is the head that is asked for.
-  if (headSeq <= seq) return state.versionAt(headSeq) ?? null;
+/** What is asked of a memory whose head is newer than what is looked for. */
+type Newer = Pick<MemoryRecord, "memory" | "headN" | "headSeq">;
+
+/** Seq of the memory's first listed version after a seq. */
+async function scanAfter(state: StoreState, { memory, headSeq }: Newer, seq: number): Promise<number> {
+  let later = headSeq;
+  for await (const page of state.space.scan({ ...rangeOf("v", memory), reverse: true })) {
+    for (const { key } of page) {
+      const at = readU48(key, SEQ_AT);
+      if (at <= seq) return later;
+      later = at;
+    }
+  }
+  return later;
+}
+
+/** The same, of many versions. */
+async function bisectAfter(state: StoreState, { memory, headN, headSeq }: Newer, seq: number): Promise<number> {
   let later = headSeq;
   let low = 1;
   let high = headN;
@@ -173,6 +182,21 @@ export async function versionAtSeq(
       high = middle - 1;
     }
   }
+  return later;
+}
+
+/**
+ * The newest version of a memory up to a seq, or null; also one that was folded into a later one: until that came it
+ * was the head. Versions are numbered in the order of their seqs.
+ */
+export async function versionAtSeq(
+  state: StoreState,
+  { memory, headN, headSeq }: MemoryRecord,
+  seq: number,
+): Promise<VersionRecord | null> {
+  // Mostly it is the head that is asked for.
+  if (headSeq <= seq) return state.versionAt(headSeq) ?? null;
+  let later = await (headN <= SCANNED_VERSIONS ? scanAfter : bisectAfter)(state, { memory, headN, headSeq }, seq);
   for (let walked = 1; later > seq; walked++) {
     if (walked % VERSIONS_PER_TURN === 0) await nextTurn();
     later = state.versionAt(later)?.previous ?? 0;
