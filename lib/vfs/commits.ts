@@ -29,10 +29,13 @@ export interface Committer {
   readonly beside?: boolean;
 }
 
-/** The mount's draft of a file, made if there is none. */
+/** The mount's draft of a file, made if there is none, to be changed. */
 export function draftOf(view: View, node: NodeRecord): Draft {
   const known = view.drafts.get(node.number);
-  if (known !== undefined) return known;
+  if (known !== undefined) {
+    if (known.due === Infinity) known.due = view.live.idle.began();
+    return known;
+  }
   const { content, size } = node;
   const head = content === null ? null : { version: view.headOf(node), hash: content, size };
   // What the writer knew: the version this mount was last shown, which may be older than the head.

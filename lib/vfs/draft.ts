@@ -83,7 +83,7 @@ export class Draft {
   moved = false;
   mtime: Timestamp;
   ctime: Timestamp;
-  /** When (ms, monotonic) it is committed though nobody asks. */
+  /** When (ms, monotonic) it is committed though nobody asks; Infinity while all of it is recorded. */
   due = Infinity;
 
   constructor(source: DraftSource, node: NodeRecord, from: { head: Base | null; seen: Base | null }) {
@@ -125,6 +125,7 @@ export class Draft {
   goOnFrom(committed: Base): void {
     this.#recorded = committed;
     this.isRecorded = true;
+    this.due = Infinity;
     this.#appendedFrom = null;
     this.written = false;
   }
@@ -160,6 +161,9 @@ export class Draft {
       this.#rewritten = this.#size > 0;
       this.#bytes = new ContentWriter(this.#source.sink);
     }
+    // Whoever goes on where the file ends, without O_APPEND: a log that is kept open and synced.
+    if (this.#bytes === null && offset === this.#size)
+      this.#bytes = this.#source.resume(this.#under.hash, this.#under.size);
     if (this.#bytes instanceof ContentWriter && offset === this.#bytes.size) this.#bytes.append(data);
     else this.#blocks().write(offset, data);
     this.#appendedFrom = null;

@@ -148,3 +148,22 @@ t.test("many drafts at once", async (t) => {
   for (const file of files) await mount.close(file);
   t.equal(store.usage().versions, 500);
 });
+
+t.test("after an fsync the half minute begins with the next write", async (t) => {
+  const { mount, clock, store } = await historyFixture(t);
+  const { pass } = timers(t, clock);
+  const file = await mount.open("/f", O_RDWR);
+  await mount.put(file, "a");
+  await mount.fsync(file);
+  for (let minute = 0; minute < 3; minute++) {
+    await pass(29);
+    await mount.put(file, "b", 1 + minute);
+    await pass(29);
+    t.equal(store.usage().versions, 1 + minute);
+    await pass(2);
+    await soon(() => store.usage().versions === 2 + minute);
+  }
+  await mount.close(file);
+  t.equal(store.usage().versions, 4);
+  t.equal(await mount.read("/f"), "abbb");
+});
