@@ -195,8 +195,11 @@ export interface DiffHunk {
 export interface FileDiff {
   readonly from: DiffSide | null;
   readonly to: DiffSide | null;
-  /** Of `binary` contents, and those that are `too_large` (over 4 MiB), it is only known that they differ. */
-  readonly kind: "text" | "binary" | "too_large";
+  /**
+   * Of `binary` contents, and those that are `too_large` (over 16 MiB, or differing over more than 1 MiB), it is only known
+   * that they differ; one that is `damaged` cannot be read.
+   */
+  readonly kind: "text" | "binary" | "too_large" | "damaged";
   /** None when only the path or the mode differs. */
   readonly hunks: readonly DiffHunk[];
 }

@@ -20,6 +20,7 @@ export function* patchOf(file: FileDiff): Generator<PatchLine> {
   const [a, b] = namesOf(file);
   if (file.kind === "binary") yield header(`Binary files ${a} and ${b} differ`);
   if (file.kind === "too_large") yield header(`Files ${a} and ${b} differ, and are too large to say where`);
+  if (file.kind === "damaged") yield header(`Files ${a} and ${b} cannot be compared: one is damaged`);
   if (file.hunks.length === 0) return;
   yield header(`--- ${a}${tabAfter(a)}`);
   yield header(`+++ ${b}${tabAfter(b)}`);

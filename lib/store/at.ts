@@ -80,12 +80,27 @@ export class AtView {
 
   /** What was at a name (bytes) of a directory, or null. @throws MemfsError `damaged` */
   async entry(directory: number, name: string): Promise<PastNode | null> {
+    const found = await this.#recordedAt(directory, name);
+    return found === null ? null : this.#nodeOf(found);
+  }
+
+  async #recordedAt(directory: number, name: string): Promise<Recorded | null> {
     const tag = this.#state.tagOfName(name);
     const range = { gte: pastEntryKey(directory, tag, 0), lt: pastEntryKey(directory, tag, this.seq + 1) };
     for await (const page of this.#state.space.scan({ ...range, reverse: true, limit: 1 })) {
-      for (const { key, value } of page) return await this.#nodeOf(recorded(key, value));
+      for (const { key, value } of page) return recorded(key, value);
     }
     return null;
+  }
+
+  /**
+   * The mode of a file that was at a name with this version of its memory; as in {@link entry}, without looking for the
+   * version. Null when no file was there. @throws MemfsError `damaged`
+   */
+  async modeOf(directory: number, name: string, version: VersionRecord): Promise<number | null> {
+    const found = await this.#recordedAt(directory, name);
+    if (found === null || found.entry?.memory !== version.memory) return null;
+    return version.seq >= found.seq ? version.made.mode : found.entry.mode;
   }
 
   /**

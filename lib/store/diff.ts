@@ -1,10 +1,13 @@
 /** What differs between two versions: of one memory, or of two. */
 
-import { unifiedHunks, type UnifiedHunk } from "../text/unified.ts";
-import { splitLines, type Text } from "../text/lines.ts";
-import { MAX_TEXT_BYTES, textOf } from "./provenance.ts";
+import { isText } from "../text/lines.ts";
+import { unifiedDiff, type UnifiedHunk } from "../text/unified.ts";
+import { getContent } from "./content.ts";
 import type { StoreState } from "./state.ts";
 import type { VersionRecord } from "./version-record.ts";
+
+/** Larger contents are not read: they would keep others waiting for more than ~50 ms. */
+const MAX_BYTES = 16 * 1024 * 1024;
 
 /** One side of a difference: a file or a symbolic link. */
 export interface DiffSide {
@@ -24,10 +27,10 @@ export interface FileDiff {
   readonly from: DiffSide | null;
   readonly to: DiffSide | null;
   /**
-   * `text`: `hunks` say what differs, and none do when only name or mode differ. `binary` and `too_large` (more than
-   * {@link MAX_TEXT_BYTES}): the contents differ, and it is not said where.
+   * `text`: `hunks` say what differs, and none do when only name or mode differ. `binary` and `too_large` (larger than
+   * {@link MAX_BYTES}, or differing over more than a MiB): the contents differ, and it is not said where. `damaged`: a content cannot be read.
    */
-  readonly kind: "text" | "binary" | "too_large";
+  readonly kind: "text" | "binary" | "too_large" | "damaged";
   readonly hunks: readonly UnifiedHunk[];
 }
 
@@ -41,10 +44,11 @@ export function sideOf(version: VersionRecord, mode = version.made.mode): DiffSi
 export function compareSides(state: StoreState, from: DiffSide | null, to: DiffSide | null): FileDiff | null {
   if (sameContent(from, to)) return sameFile(from, to) ? null : { from, to, kind: "text", hunks: [] };
   if (isTooLarge(from) || isTooLarge(to)) return { from, to, kind: "too_large", hunks: [] };
-  const before = textOfSide(state, from);
-  const after = textOfSide(state, to);
-  if (before === null || after === null) return { from, to, kind: "binary", hunks: [] };
-  return { from, to, kind: "text", hunks: unifiedHunks(before, after) };
+  const before = bytesOf(state, from);
+  const after = bytesOf(state, to);
+  if (!isText(before) || !isText(after)) return { from, to, kind: "binary", hunks: [] };
+  const hunks = unifiedDiff(before, after);
+  return hunks === null ? { from, to, kind: "too_large", hunks: [] } : { from, to, kind: "text", hunks };
 }
 
 function sameContent(from: DiffSide | null, to: DiffSide | null): boolean {
@@ -59,11 +63,11 @@ function sameFile(from: DiffSide | null, to: DiffSide | null): boolean {
 }
 
 function isTooLarge(side: DiffSide | null): boolean {
-  return (side?.version?.size ?? 0) > MAX_TEXT_BYTES;
+  return (side?.version?.size ?? 0) > MAX_BYTES;
 }
 
-function textOfSide(state: StoreState, side: DiffSide | null): Text | null {
-  if (side === null) return { lines: [], terminated: true };
-  if (side.version !== null) return textOf(state, side.version);
-  return splitLines(Buffer.from(side.target ?? "", "latin1"));
+function bytesOf(state: StoreState, side: DiffSide | null): Buffer {
+  if (side === null) return Buffer.alloc(0);
+  const hash = side.version?.hash ?? null;
+  return hash === null ? Buffer.from(side.target ?? "", "latin1") : getContent(state, hash);
 }

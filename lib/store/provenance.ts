@@ -16,8 +16,8 @@ import type { Turns } from "./turns.ts";
 import type { VersionRecord } from "./version-record.ts";
 import { versionOfId } from "./versions.ts";
 
-/** Larger content (bytes) is not taken as lines: a step over it would keep others waiting for ~50 ms. */
-export const MAX_TEXT_BYTES = 4 * 1024 * 1024;
+/** Larger content (bytes) is not taken as lines: a step that changes much of it would keep others waiting too long. */
+export const MAX_TEXT_BYTES = 2 * 1024 * 1024;
 
 /** A version beside the one before it. */
 export interface Step {

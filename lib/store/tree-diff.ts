@@ -4,6 +4,7 @@
  * there and not what the store holds.
  */
 
+import { MemfsError } from "../errors.ts";
 import type { Uid } from "../id.ts";
 import { AtView, type PastNode } from "./at.ts";
 import { compareSides, type DiffSide, type FileDiff, sideOf } from "./diff.ts";
@@ -59,9 +60,19 @@ export async function diffTrees(state: StoreState, asked: TreeDiff): Promise<Asy
 async function* compared(state: StoreState, pairs: readonly Pair[]): AsyncGenerator<FileDiff> {
   const turns = new Turns();
   for (const { from, to } of pairs) {
-    const diff = compareSides(state, from, to);
+    const diff = compareOrSay(state, { from, to });
     if (diff !== null) yield diff;
     await turns.give();
+  }
+}
+
+/** One damaged file does not hide what is to be said of the others. */
+function compareOrSay(state: StoreState, { from, to }: Pair): FileDiff | null {
+  try {
+    return compareSides(state, from, to);
+  } catch (error) {
+    if (!(error instanceof MemfsError) || error.code !== "damaged") throw error;
+    return { from, to, kind: "damaged", hunks: [] };
   }
 }
 
@@ -141,17 +152,43 @@ function concernsLinks({ kind, memory, erasable }: JournalEntry): boolean {
   return kind === "entry.removed" || kind === "entry.renamed";
 }
 
+/** A moment, and the directories that were found in it. */
+class Moment {
+  readonly view: AtView;
+  readonly #directories = new Map<string, number | null>();
+
+  constructor(state: StoreState, seq: number) {
+    this.view = new AtView(state, seq);
+  }
+
+  /** Mode of the file at a path; null when it is not there with this version. */
+  async modeOf(path: string, version: VersionRecord): Promise<number | null> {
+    const cut = path.lastIndexOf("/");
+    const parent = await this.#directory(path.slice(0, cut));
+    return parent === null ? null : this.view.modeOf(parent, path.slice(cut + 1), version);
+  }
+
+  async #directory(path: string): Promise<number | null> {
+    const known = this.#directories.get(path);
+    if (known !== undefined) return known;
+    const found = await this.view.find(path);
+    const number = found !== null && isDirectory(found.mode) ? found.node : null;
+    this.#directories.set(path, number);
+    return number;
+  }
+}
+
 /** The two moments, the earlier one first. */
 class Moments {
   readonly #state: StoreState;
-  readonly #early: AtView;
-  readonly #late: AtView;
+  readonly #early: Moment;
+  readonly #late: Moment;
   readonly #directory: string;
 
   constructor(state: StoreState, { early, late, directory }: { early: number; late: number; directory: string }) {
     this.#state = state;
-    this.#early = new AtView(state, early);
-    this.#late = new AtView(state, late);
+    this.#early = new Moment(state, early);
+    this.#late = new Moment(state, late);
     this.#directory = directory;
   }
 
@@ -168,14 +205,14 @@ class Moments {
   async #versionAt(uid: Uid): Promise<VersionRecord | null> {
     const memory = this.#state.memory(uid);
     if (memory === undefined || memory.state === "folded") return null;
-    return versionAtSeq(this.#state, memory, this.#late.seq);
+    return versionAtSeq(this.#state, memory, this.#late.view.seq);
   }
 
-  async #sideAt(view: AtView, version: VersionRecord | null, look: boolean): Promise<DiffSide | null> {
+  async #sideAt(at: Moment, version: VersionRecord | null, look: boolean): Promise<DiffSide | null> {
     const side = version === null ? null : sideOf(version);
     if (version === null || side === null || !this.#holds(side.path)) return null;
-    const node = look ? await view.find(side.path) : null;
-    return node !== null && isFile(node.mode) ? sideOf(version, node.mode) : side;
+    const mode = look ? await at.modeOf(side.path, version) : null;
+    return mode === null ? side : sideOf(version, mode);
   }
 
   #holds(path: string): boolean {
@@ -184,8 +221,8 @@ class Moments {
 
   /** Symbolic links, each at both moments. */
   async links(): Promise<Pair[]> {
-    const early = await linksIn(this.#early, this.#directory);
-    const late = await linksIn(this.#late, this.#directory);
+    const early = await linksIn(this.#early.view, this.#directory);
+    const late = await linksIn(this.#late.view, this.#directory);
     const paths = new Set([...early.keys(), ...late.keys()]);
     return [...paths].map((path) => ({ from: early.get(path) ?? null, to: late.get(path) ?? null }));
   }

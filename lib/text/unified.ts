@@ -1,7 +1,7 @@
 /** Differences as people read them: hunks with some lines of context, as `diff -u` has them. */
 
 import { diffLines, type Hunk } from "./diff.ts";
-import type { Text } from "./lines.ts";
+import { splitLines, type Text } from "./lines.ts";
 
 /** Lines that are the same, shown before and after each change. */
 export const CONTEXT = 3;
@@ -29,6 +29,77 @@ export function unifiedHunks(before: Text, after: Text): UnifiedHunk[] {
   const a = comparable(before);
   const b = comparable(after);
   return grouped(diffLines(a, b)).map((group) => hunkOf(a, b, group));
+}
+
+/** Larger stretches (bytes) between what is the same at both ends are not compared: it would take more than ~50 ms. */
+const MAX_STRETCH = 1024 * 1024;
+
+/**
+ * As {@link unifiedHunks}, of contents that may be large: only what lies between the lines that are the same at both ends
+ * is taken apart. Null when that is more than {@link MAX_STRETCH}.
+ */
+export function unifiedDiff(before: Buffer, after: Buffer): UnifiedHunk[] | null {
+  const start = sameAtStart(before, after);
+  const end = sameAtEnd(before, after, Math.min(before.length, after.length) - start);
+  const from = linesBack(before, start);
+  const rest = before.length - linesOn(before, before.length - end);
+  const stretches = [before.subarray(from, before.length - rest), after.subarray(from, after.length - rest)] as const;
+  if (stretches.some(({ length }) => length > MAX_STRETCH)) return null;
+  const hunks = unifiedHunks(splitLines(stretches[0]), splitLines(stretches[1]));
+  const skipped = countLines(before.subarray(0, from));
+  return hunks.map((hunk) => ({ ...hunk, from: hunk.from + skipped, to: hunk.to + skipped }));
+}
+
+/** Bytes compared at once. */
+const BLOCK = 4096;
+
+/** Length of what two contents begin with both. */
+function sameAtStart(a: Buffer, b: Buffer): number {
+  const most = Math.min(a.length, b.length);
+  let at = 0;
+  while (at + BLOCK <= most && a.compare(b, at, at + BLOCK, at, at + BLOCK) === 0) at += BLOCK;
+  while (at < most && a[at] === b[at]) at++;
+  return at;
+}
+
+/** Length of what two contents end with both, at most `most`. */
+function sameAtEnd(a: Buffer, b: Buffer, most: number): number {
+  let length = 0;
+  const block = (end: number): readonly [number, number] => [end - length - BLOCK, end - length];
+  while (length + BLOCK <= most && a.compare(b, ...block(b.length), ...block(a.length)) === 0) length += BLOCK;
+  while (length < most && a[a.length - length - 1] === b[b.length - length - 1]) length++;
+  return length;
+}
+
+/** Start of the line that an offset is in, and {@link CONTEXT} lines before it. */
+function linesBack(bytes: Buffer, offset: number): number {
+  let at = lineStart(bytes, offset);
+  for (let count = 0; count < CONTEXT && at > 0; count++) at = lineStart(bytes, at - 1);
+  return at;
+}
+
+function lineStart(bytes: Buffer, offset: number): number {
+  // A negative place would count from the end.
+  return offset === 0 ? 0 : bytes.lastIndexOf(LINE_FEED, offset - 1) + 1;
+}
+
+/** Start of the next line after an offset, and {@link CONTEXT} lines behind it. */
+function linesOn(bytes: Buffer, offset: number): number {
+  let at = offset;
+  for (let count = 0; count <= CONTEXT; count++) {
+    const found = bytes.indexOf(LINE_FEED, at);
+    if (found < 0) return bytes.length;
+    at = found + 1;
+  }
+  return at;
+}
+
+const LINE_FEED = 0x0a;
+
+function countLines(bytes: Buffer): number {
+  let count = 0;
+  for (let at = bytes.indexOf(LINE_FEED); at >= 0; at = bytes.indexOf(LINE_FEED, at + 1)) count++;
+  return count;
 }
 
 /** A last line without its line feed is another line than one with it: it ends with what no line can hold. */

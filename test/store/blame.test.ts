@@ -92,8 +92,8 @@ t.test("what is no text, or too much of it, has no lines to blame", async (t) =>
   await t.rejects(store.history.blame(headOf(store, "/f")), { code: "invalid_data", message: /is binary/ });
   files.write("/f", "a\nb\n");
   t.strictSame(await blamed(store, "/f"), ["a 3", "b 3"], "text after binary content begins anew");
-  files.write("/f", "x".repeat(5 * 1024 * 1024));
-  await t.rejects(store.history.blame(headOf(store, "/f")), { code: "too_large", message: /more than 4 MiB/ });
+  files.write("/f", "x".repeat(3 * 1024 * 1024));
+  await t.rejects(store.history.blame(headOf(store, "/f")), { code: "too_large", message: /more than 2 MiB/ });
   files.write("/f", "\n".repeat(100_001));
   await t.rejects(store.history.blame(headOf(store, "/f")), { code: "too_large", message: /100000 lines/ });
   const { id } = store.memoryAt(bytesOf("/f"));
@@ -164,22 +164,21 @@ t.test("a thousand lines over a thousand versions take less than a second, and n
     lines[(turn * 7) % 1000] = `line ${turn} written again`;
     files.write("/f", `${lines.join("\n")}\n`);
   }
-  let last = performance.now();
-  let longest = 0;
+  let turns = 0;
   let over = false;
-  const watch = (): void => {
-    const now = performance.now();
-    longest = Math.max(longest, now - last);
-    last = now;
-    if (!over) setImmediate(watch);
+  const count = (): void => {
+    turns += 1;
+    if (!over) setImmediate(count);
   };
-  watch();
-  const start = performance.now();
+  setImmediate(count);
+  // Time of the processor: others may be using it, too.
+  const start = process.cpuUsage();
   const found = await blame(store, headOf(store, "/f"));
-  const took = performance.now() - start;
+  const { user, system } = process.cpuUsage(start);
   over = true;
-  t.comment(`${took.toFixed(0)} ms, the longest turn ${longest.toFixed(1)} ms`);
+  const took = (user + system) / 1000;
+  t.comment(`${took.toFixed(0)} ms in ${turns} turns`);
   t.equal(new Set(found.map(({ version }) => version.id)).size, 1000, "each line is of another version");
   t.ok(took < 1000, `${took} ms`);
-  t.ok(longest < 50, `${longest} ms`);
+  t.ok(turns > 10, `${turns} turns`);
 });

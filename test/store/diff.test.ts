@@ -7,7 +7,7 @@ import { ROOT_NODE } from "../../lib/store/tree.ts";
 import { joinLines, splitLines } from "../../lib/text/lines.ts";
 import { Player } from "../fixtures/player.ts";
 import { randomFrom, testSeed } from "../fixtures/random.ts";
-import { storeFixture } from "../fixtures/store.ts";
+import { overwrite, stored, storeFixture } from "../fixtures/store.ts";
 import { bytesOf, StoreFiles } from "../fixtures/store-files.ts";
 
 /** Path → type, permissions and content of every memory and symbolic link. */
@@ -160,7 +160,7 @@ t.test("what moved is one file with two paths, what went and came again one that
 t.test("a version is compared with any other, or the one before it", async (t) => {
   const { store } = await storeFixture(t);
   const files = new StoreFiles(store);
-  const contents = ["a\n", "a\nb\n", Buffer.from([0, 1]), "x".repeat(5 * 2 ** 20), "a\nb\n"];
+  const contents = ["a\n", "a\nb\n", Buffer.from([0, 1]), "x".repeat(2 * 2 ** 20), "a\nb\n"];
   for (const content of contents) files.write("/f", content);
   files.write("/other", "a\nb\n");
   files.setAttributes("/other", { permissions: 0o600 });
@@ -172,7 +172,7 @@ t.test("a version is compared with any other, or the one before it", async (t) =
   t.match(await changed(1), { from: null, to: { path: "/f" }, kind: "text", hunks: [{ toCount: 1 }] });
   t.match(await changed(2), { from: { path: "/f" }, hunks: [{ lines: [{ kind: "context" }, { kind: "added" }] }] });
   t.match(await changed(3), { kind: "binary", hunks: [] });
-  t.match(await changed(4), { kind: "too_large", hunks: [] });
+  t.match(await changed(5), { kind: "too_large", hunks: [] }, "more than a MiB in one piece");
   t.match(await changed(6), { from: { path: "/f" }, to: { path: "/g" }, kind: "text", hunks: [] }, "a move");
   t.match(await changed(7), { from: { path: "/g" }, to: null, hunks: [{ fromCount: 2 }] }, "a deletion");
   t.equal(await store.history.diff(await idOf(2), await idOf(5)), null, "the same content");
@@ -180,4 +180,27 @@ t.test("a version is compared with any other, or the one before it", async (t) =
   t.equal(await store.history.diff(other, await idOf(5)), null, "of two memories only the content counts");
   t.match(await store.history.diff(other, await idOf(1)), { hunks: [{ fromCount: 2, toCount: 1 }] });
   await t.rejects(store.history.diff(other, "memver_0111111111111111111111"), { code: "not_found" });
+});
+
+t.test("a file whose content is damaged does not hide what differs elsewhere", async (t) => {
+  const { store, kv, reopen } = await storeFixture(t);
+  const files = new StoreFiles(store);
+  files.write("/a", "a\n");
+  files.write("/b", "b\n");
+  const start = store.usage().headSeq;
+  files.write("/a", "A\n");
+  files.write("/b", "B\n");
+  const before = new Map((await stored(kv, "c")).map(({ key, value }) => [key, value]));
+  const lost = [...before].find(([, value]) => value.includes("A\n"));
+  if (lost === undefined) throw new Error("the content is not found");
+  overwrite(kv, lost[0], null);
+  const again = (await reopen()).store;
+  t.strictSame(await between(again, start), [
+    "/a 100644 → /a 100644: damaged, 0 hunks",
+    "/b 100644 → /b 100644: text, 1 hunks",
+  ]);
+  const head = again.memoryAt(bytesOf("/a")).headId;
+  await t.rejects(again.history.diff(null, head), { code: "damaged" });
+  await t.rejects(again.history.blame(head), { code: "damaged" });
+  overwrite(kv, ...lost);
 });

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import t from "tap";
 import { joinLines, splitLines } from "../../lib/text/lines.ts";
-import { CONTEXT, unifiedHunks, type UnifiedHunk } from "../../lib/text/unified.ts";
+import { CONTEXT, unifiedDiff, unifiedHunks, type UnifiedHunk } from "../../lib/text/unified.ts";
 import { testSeed } from "../fixtures/random.ts";
 
 const bytes = (text: string): Buffer => Buffer.from(text, "latin1");
@@ -98,3 +98,25 @@ t.test(
     );
   },
 );
+
+t.test("contents are compared as their lines are, wherever they begin to differ", async (t) => {
+  // Longer than what is compared at once.
+  const far = fc.constantFrom("", "a\nb\nc\nd\n", `${"a line of some length\n".repeat(400)}`, "x".repeat(5000));
+  fc.assert(
+    fc.property(far, content, content, far, (start, before, after, end) => {
+      const [a, b] = [start + before + end, start + after + end];
+      t.strictSame(unifiedDiff(bytes(a), bytes(b)), hunks(a, b));
+    }),
+    { seed: testSeed(t), numRuns: 500 },
+  );
+});
+
+t.test("of large contents only what differs counts", async (t) => {
+  const line = "one line of a large text\n";
+  const large = line.repeat(200_000);
+  const changed = `${large.slice(0, line.length * 100_000)}new\n${large.slice(line.length * 100_000)}`;
+  t.match(unifiedDiff(bytes(large), bytes(changed)), [{ fromCount: 6, toCount: 7 }]);
+  t.match(unifiedDiff(bytes(large), bytes(`${large}end`)), [{ from: 199_998, fromCount: 3, to: 199_998, toCount: 4 }]);
+  t.equal(unifiedDiff(bytes(large), bytes(`first\n${large}last\n`)), null, "too much between the ends");
+  t.strictSame(unifiedDiff(bytes(large), bytes(large)), []);
+});
