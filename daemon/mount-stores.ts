@@ -92,7 +92,11 @@ async function momentOf(
 ): Promise<MountedMoment> {
   const { past } = await catalogue.open(id);
   const moment = parseMoment(when, clock.now());
-  const seq = moment === null ? null : past.seqOf(moment);
+  if (moment === null) {
+    const forms = "give #SEQ, memver_…, or a time in RFC 3339";
+    throw new MemfsError("invalid_argument", `${JSON.stringify(when)} is no moment; ${forms}`);
+  }
+  const seq = past.seqOf(moment);
   const time = seq === null ? null : past.timeOf(seq);
   if (seq !== null && time !== null) return { when, seq, time };
   const begins = formatTime(past.timeOf(1) ?? 0);
