@@ -54,7 +54,7 @@ export class IdleCommits {
     const now = this.#clock.monotonic();
     let end = performance.now() + SLICE;
     for (const draft of [...holder.drafts.values()]) {
-      if (draft.due > now) continue;
+      if (dueOf(draft) > now) continue;
       draft.due = now + IDLE_MS;
       await holder.settle(draft.node);
       if (performance.now() < end) continue;
@@ -65,7 +65,12 @@ export class IdleCommits {
 
   #nextDue(): number {
     let next = Infinity;
-    for (const { drafts } of this.#holders) for (const { due } of drafts.values()) next = Math.min(next, due);
+    for (const { drafts } of this.#holders) for (const draft of drafts.values()) next = Math.min(next, dueOf(draft));
     return next;
   }
+}
+
+/** A conflict that the store refuses is tried again by whoever closes or syncs the file, who is told. */
+function dueOf({ due, refused }: Draft): number {
+  return refused ? Infinity : due;
 }

@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import t, { type Test } from "tap";
 import { historyFixture, type HistoryFixture } from "../fixtures/history.ts";
 import { FullKv } from "../fixtures/kv-full.ts";
-import type { TestClock } from "../fixtures/store.ts";
+import { OPERATOR, type TestClock } from "../fixtures/store.ts";
 import { mountedFixture, O_APPEND, O_EXCL, O_RDWR, O_TRUNC, O_WRONLY } from "../fixtures/vfs.ts";
 
 /** Timers that the test moves on: they are what the daemon waits with, the clock is what it looks at. */
@@ -166,4 +166,27 @@ t.test("after an fsync the half minute begins with the next write", async (t) =>
   await mount.close(file);
   t.equal(store.usage().versions, 4);
   t.equal(await mount.read("/f"), "abbb");
+});
+
+t.test("what was refused as a conflict is not tried again by time, but by the close", async (t) => {
+  const { mount, other, clock, store, catalogue } = await historyFixture(t);
+  const { pass } = timers(t, clock);
+  await catalogue.setPolicy(store.info.id, { onConflict: "refuse" }, OPERATOR);
+  await mount.write("/f", "old\n");
+  const file = await mount.open("/f", O_WRONLY | O_TRUNC);
+  await mount.put(file, "mine\n");
+  await (await other()).write("/f", "theirs\n");
+  const errors = async (): Promise<unknown[]> => {
+    const lines = (await mount.read("/.memfs/errors")).split("\n").filter((line) => line !== "");
+    return lines.map((line) => JSON.parse(line) as unknown);
+  };
+  await pass(31);
+  await soon(async () => (await errors()).length > 0);
+  const [refusal] = await errors();
+  for (let count = 0; count < 3; count++) await pass(31);
+  t.strictSame(await errors(), [refusal], "once");
+  await t.rejects(mount.flush(file), { code: "conflict" });
+  await mount.truncate(file, 0);
+  await mount.put(file, "theirs\n");
+  await mount.close(file);
 });
