@@ -10,7 +10,7 @@ import { FULL_PAGE_SIZE, PAGE_SIZE } from "../lists.ts";
 import { REQUEST_BYTES } from "../limits.ts";
 import type { Services } from "../services.ts";
 
-const FEATURES = ["files", "mounts", "policy", "rollback", "audit"];
+const FEATURES = ["files", "mounts", "policy", "diff", "blame", "at", "sessions", "rollback", "audit"];
 
 export function daemonRoutes(api: Api, services: Services): void {
   const { catalogue, mounts, home, clock, startedAt } = services;
