@@ -140,6 +140,10 @@ t.test("what moved is one file with two paths, what went and came again one that
   files.write("/touched", "x");
   files.write("/touched", "/touched\n");
   files.write("/new", "");
+  // What no diff shows: empty directories, files without history, times.
+  files.mkdir("/empty");
+  files.write("/scratch.tmp", "x");
+  files.setAttributes("/same", { mtime: { sec: 1, nsec: 0 } });
   t.strictSame(await between(store, start), [
     "/again 100644 → /again 100644: text, 1 hunks",
     "/d/link 120777 → none: text, 1 hunks",

@@ -1,5 +1,6 @@
 /** Whose the lines are that mounts write: also when writes are merged, kept beside, or folded. */
 import t from "tap";
+import { OPERATOR } from "../fixtures/store.ts";
 import { mountedFixture, O_WRONLY, type MountedFixture, type TestMount } from "../fixtures/vfs.ts";
 
 const BEFORE = "# Notes\n\n- one\n- two\n- three\n\nEnd.\n";
@@ -54,6 +55,13 @@ t.test("what a conflict keeps beside has its other lines from the memory it was 
     "End. | scout@1 of another",
   ]);
   t.match(await blamed(fixture, "/notes.md"), { 2: "- eins | other@2" });
+  const [conflict] = await fixture.store.conflicts.list();
+  await fixture.store.conflicts.resolve({ beside: conflict?.besideId ?? "", take: "mine" }, { actor: OPERATOR });
+  t.strictSame(
+    (await blamed(fixture, "/notes.md")).slice(1, 4),
+    [" | scout@1", "- ONE | nobody@3", "- two | scout@1"],
+    "what is taken is its taker's",
+  );
 });
 
 t.test("lines of versions that were folded are of the version that took their place", async (t) => {
