@@ -174,11 +174,7 @@ function storeIn(mount: Mount, inside: readonly string[]): Target {
   return targetIn(store, rest);
 }
 
-/** A file of a mounted past is the version that is seen there. */
+/** What is in a mounted past is what is seen there. */
 function targetIn({ memory_store_id: store, at }: MountedStore, segments: readonly string[]): Target {
-  return {
-    store,
-    path: `/${segments.join("/")}`,
-    version: at === null || segments.length === 0 ? null : at.created_at,
-  };
+  return { store, path: `/${segments.join("/")}`, version: at === null ? null : `#${at.seq}` };
 }

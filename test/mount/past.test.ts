@@ -65,6 +65,11 @@ mountedTest(t, "a mount of the past is what was there, for ever, and refuses cha
   t.match((await home.memfs("mounts")).stdout, new RegExp(`/past +notes@#${seq} \\(\\d{4}-\\d\\d-\\d\\d `));
   t.equal((await home.memfs("cat", `${past}/a name`)).stdout, "x", "a path in it means the version there");
   t.equal((await home.memfs("cat", `${live}/a name`)).stdout, "other\n");
+  const listed = (await home.memfs("ls", past)).stdout;
+  t.ok(/ sub\/\n/.test(listed) && !listed.includes("moved"), listed);
+  const differs = await home.memfs("diff", past);
+  t.match(differs, { code: 1, stdout: /^-x$/m }, "then and now");
+  t.match((await home.memfs("show", `${past}/a name`)).stdout, /Memory: +\/a name@1 /);
   t.match((await home.memfs("prompt", past)).stdout, /as it was at .*read-only/);
   await home.memfs("daemon", "stop");
   t.strictSame(await problemsIn(home.home.dir), []);
