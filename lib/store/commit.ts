@@ -71,14 +71,14 @@ function commitHeld(
     : continueIn(tx, node, { memory: held.memory, commit });
 }
 
-/** A memory that was parked goes on in another file, with the bytes given: made from what their writer last saw of it. */
+/** A memory that was parked goes on in another file, with the bytes given: made from the head, or else from what their writer last saw. */
 export function continueIn(
   tx: Transaction,
   node: Mutable<NodeRecord>,
   { memory: uid, commit }: { memory: Uid; commit: ContentCommit },
 ): MemoryRecord {
   const memory = tx.editMemory(uid);
-  const base = baseOf(tx.cause.known, memory);
+  const base = commit.base === "head" ? "head" : baseOf(tx.cause.known, memory);
   const path = pathOf(tx, memoryName(tx, node));
   const moved = path !== memory.path;
   memory.path = path;

@@ -148,13 +148,17 @@ function succeed(tx: Transaction, node: Mutable<NodeRecord>, moved: Moved & { su
   if (own === null) checkMemorySize(tx, node);
   else if (folds) foldMemory(tx, own);
   else parkGone(tx, own, node, { from, wholeSession: false });
-  continueIn(tx, node, { memory: successor, commit: contentOf(node, note) });
+  continueIn(tx, node, { memory: successor, commit: contentOf(node, { isSave: own === null || folds, note }) });
   if (own !== null && folds) tx.putPastEntry(from, tx.counters.seq, null);
 }
 
 /** What a file holds, as the next content of a memory. */
-function contentOf({ content, size, mtime }: NodeRecord, note: string | null): ContentCommit {
-  return { content: { hash: content ?? EMPTY_HASH, size }, base: "head", mtime, note };
+function contentOf(
+  { content, size, mtime }: NodeRecord,
+  { isSave, note }: { isSave: boolean; note: string | null },
+): ContentCommit {
+  // Whoever moves a file of its own over another one means to replace that, whatever it is.
+  return { content: { hash: content ?? EMPTY_HASH, size }, base: isSave ? null : "head", mtime, note };
 }
 
 function moveOneName(tx: Transaction, node: NodeRecord, { own, moved }: { own: Uid; moved: Moved }): void {

@@ -157,12 +157,10 @@ export class Draft {
   /** @throws MemfsError `no_space`, `io`, `damaged`: nothing changed then */
   write(offset: number, data: Buffer): void {
     // What covers the whole base needs none of its bytes.
-    if (this.#bytes === null && offset === 0 && data.length >= this.#size) {
-      this.#rewritten = this.#size > 0;
+    if (this.#bytes === null && offset === 0 && data.length >= this.#size)
       this.#bytes = new ContentWriter(this.#source.sink);
-    }
     // Whoever goes on where the file ends, without O_APPEND: a log that is kept open and synced.
-    if (this.#bytes === null && offset === this.#size)
+    else if (this.#bytes === null && offset === this.#size)
       this.#bytes = this.#source.resume(this.#under.hash, this.#under.size);
     if (this.#bytes instanceof ContentWriter && offset === this.#bytes.size) this.#bytes.append(data);
     else this.#blocks().write(offset, data);

@@ -86,6 +86,8 @@ export class Files {
     view.accessed(node, view.handles.file(ref, number).flags);
     const draft = view.drafts.get(number);
     if (draft !== undefined) return draft.read(offset, length);
+    // Also through a file that was opened long ago: a program that reads under a lock has seen what is there then.
+    this.#serve(node);
     return view.live.store.contentRange(node.content, { offset, length });
   }
 

@@ -62,6 +62,7 @@ export class ReadBases implements KnownVersions {
       this.#bases.set(memory, { version: head, hash: hash ?? EMPTY_HASH, size });
       return;
     }
+    if (known.version === head && known.hash === hash) return;
     known.version = head;
     known.hash = hash ?? EMPTY_HASH;
     known.size = size;

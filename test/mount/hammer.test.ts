@@ -37,6 +37,8 @@ class Place {
     for (const name of ["one", "two", "three"]) {
       await this.home.json("mount", "--create", "notes", name, "--session", `s-${name}`);
     }
+    // So the last close is what is there, whatever its program had read before.
+    await this.home.json("store", "policy", "notes", "on_conflict=last_writer_wins");
     await this.home.json("mount", "--create", "notes", "other", "four", "--session", "s-four");
   }
 

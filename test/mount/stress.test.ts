@@ -11,6 +11,7 @@ async function twoMounts(t: Test): Promise<{ home: TestHome; mounts: [string, st
   const home = await testHome(t);
   const mounts: [string, string] = [await home.directory("one"), await home.directory("two")];
   t.equal((await home.memfs("mount", "--create", "notes", "one", "--session", "s-1")).code, 0);
+  t.equal((await home.memfs("store", "policy", "notes", "on_conflict=last_writer_wins")).code, 0);
   t.equal((await home.memfs("mount", "notes", "two", "--session", "s-2")).code, 0);
   return { home, mounts };
 }

@@ -154,6 +154,17 @@ t.test("a renamed save is what the mount has written last", async (t) => {
   t.equal(await theirs.read("/notes.md"), BOTH.replace("End.", "END."));
 });
 
+t.test("a file that is moved over another one replaces it, whatever that has become", async (t) => {
+  const { mine, theirs, clock, conflicts } = await pair(t);
+  await mine.write("/other.md", "another file\n");
+  await theirs.read("/other.md");
+  clock.pass(100);
+  await theirs.write("/notes.md", THEIRS);
+  await mine.rename("/other.md", "/notes.md");
+  t.equal(await theirs.read("/notes.md"), "another file\n");
+  t.strictSame(await conflicts(), []);
+});
+
 t.test("JSON is merged by its keys", async (t) => {
   const before = '{\n  "a": 1,\n  "b": 2\n}\n';
   const { mine, theirs } = await pair(t, {}, "/c.json", before);
