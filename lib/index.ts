@@ -35,6 +35,9 @@ export { Catalogue, type CatalogueOptions, type NewStore, type StoreChanges } fr
 /** One open store: its memories, their versions, its journal. */
 export { Store } from "./store/store.ts";
 export type * from "./store/types.ts";
+export type { BlamedInfo, JournalHead } from "./store/history.ts";
+export type { DiffSide, FileDiff } from "./store/diff.ts";
+export type { SessionInfo } from "./store/sessions.ts";
 
 /** The daemon's HTTP client over its unix socket, where that is, and the objects on the wire (as `api.Memory`). */
 export { Client, type Query } from "./client.ts";

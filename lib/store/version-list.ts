@@ -4,11 +4,12 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { MemfsError } from "../errors.ts";
 import { parseId, type Uid } from "../id.ts";
+import type { Range } from "../kv/kv.ts";
 import { actorKey, rangeOf, readU32, readU48, RUN_LENGTH, type Tag, versionKey } from "./keys.ts";
 import type { VersionRecord } from "./version-record.ts";
 import { fromBytes } from "./names.ts";
 import type { StoreState } from "./state.ts";
-import type { ListVersions, Page, VersionInfo } from "./types.ts";
+import type { ListVersions, Micros, Page, VersionInfo } from "./types.ts";
 import { memoriesAt, SEQ_AT, seqUpTo, versionInfo } from "./versions.ts";
 
 /** Lengths of parts of keys: kind, id, tag. */
@@ -62,11 +63,17 @@ async function* versionsOfMemories(state: StoreState, options: ListVersions): As
   for (const memory of all.slice(from)) {
     const range = rangeOf("v", memory);
     const lt = start?.memory === memory ? versionKey(memory, start.n) : range.lt;
-    for await (const page of state.space.scan({ gte: range.gte, lt, reverse: true })) {
-      for (const { key } of page) {
-        const version = state.versionAt(readU48(key, SEQ_AT));
-        if (version !== undefined) yield version;
-      }
+    yield* versionsSince(state, { gte: range.gte, lt, reverse: true }, options.createdFrom ?? 0);
+  }
+}
+
+/** The versions that a range of keys names, up to the first one before a time. */
+async function* versionsSince(state: StoreState, range: Range, from: Micros): AsyncGenerator<VersionRecord> {
+  for await (const page of state.space.scan(range)) {
+    for (const { key } of page) {
+      const version = state.versionAt(readU48(key, SEQ_AT));
+      if (version !== undefined && version.createdAt < from) return;
+      if (version !== undefined) yield version;
     }
   }
 }

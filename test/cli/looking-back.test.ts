@@ -34,7 +34,7 @@ mountedTest(t, "blame says who wrote each line, through renames, in any mount", 
   t.match(await home.memfs("blame", "notes:/none"), { code: 66, stderr: /no memory is or was at \/none/ });
 });
 
-mountedTest(t, "diff prints a patch and says with its exit code whether anything differs", async (t) => {
+t.test("diff prints a patch and says with its exit code whether anything differs", async (t) => {
   const home = await testHome(t);
   const notes = await home.directory("notes");
   await home.memfs("mount", "--create", "notes", notes);
@@ -81,7 +81,7 @@ mountedTest(t, "diff prints a patch and says with its exit code whether anything
   }
 });
 
-mountedTest(t, "sessions, the log of a directory, and the head to keep", async (t) => {
+t.test("sessions, the log of a directory, and the head to keep", async (t) => {
   const home = await testHome(t);
   const notes = await home.directory("notes");
   await home.memfs("mount", "--create", "notes", notes, "--agent", "scout", "--session", "s-1");
@@ -112,7 +112,7 @@ mountedTest(t, "sessions, the log of a directory, and the head to keep", async (
   t.equal((await home.memfs("audit", "verify", "notes", "--head", "0".repeat(64))).code, 1);
 });
 
-mountedTest(t, "ls, cat and show look at a moment of a store, a directory, a file", async (t) => {
+t.test("ls, cat and show look at a moment of a store, a directory, a file", async (t) => {
   const home = await testHome(t);
   const notes = await home.directory("notes");
   await home.memfs("mount", "--create", "notes", notes);

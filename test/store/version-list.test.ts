@@ -136,6 +136,29 @@ t.test("a list by path goes on with the memories that were there before, the las
   t.strictSame(await pages(store, { path: bytesOf("/never"), limit: 10 }), []);
 });
 
+t.test("every filter holds for a list by path, too", async (t) => {
+  const { store, made } = await interleaved(t);
+  const [from, to] = [made[60]?.at ?? 0, made[150]?.at ?? 0];
+  const filters: readonly [Omit<ListVersions, "limit">, (version: Made) => boolean][] = [
+    [{ sessionId: "s-1" }, ({ actor }) => actor.type === "session" && actor.sessionId === "s-1"],
+    [{ agent: "ranger" }, ({ actor }) => actor.type === "session" && actor.agent === "ranger"],
+    [{ operation: "deleted" }, ({ operation }) => operation === "deleted"],
+    [{ createdFrom: from }, ({ at }) => at >= from],
+    [{ createdTo: to }, ({ at }) => at <= to],
+    [
+      { createdFrom: from, createdTo: to, operation: "modified" },
+      ({ at, operation }) => at >= from && at <= to && operation === "modified",
+    ],
+  ];
+  for (const path of ["/f0", "/f1", "/f2"]) {
+    for (const [filter, wanted] of filters) {
+      const expected = ids(made.filter((version) => version.path === path && wanted(version))).reverse();
+      const found = ids(await pages(store, { ...filter, path: bytesOf(path), limit: 4 }));
+      t.strictSame(found, expected, `${path}, ${JSON.stringify(filter)}`);
+    }
+  }
+});
+
 t.test("what is made while a list is read is not in its later pages, and pushes nothing out", async (t) => {
   const { store, made } = await interleaved(t);
   const files = new StoreFiles(store);
