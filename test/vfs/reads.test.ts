@@ -231,3 +231,15 @@ t.test("whoever opens what was merged from others' changes reads these", async (
   await writer.read("/m");
   t.strictSame(await told(store, { versionId: await versionOf(store, "/m") }), []);
 });
+
+t.test("a program that keeps a file open reads what others commit meanwhile", async (t) => {
+  const { mount, other, store } = await mountedFixture(t);
+  const reader = await other();
+  await mount.write("/f", "one");
+  const file = await reader.open("/f", O_RDONLY);
+  await mount.write("/f", "two");
+  t.strictSame(await told(store), ["s-2 /f@1"]);
+  t.equal((await reader.bytes(file, 0, 10)).toString(), "two");
+  t.strictSame(await told(store), ["s-2 /f@2", "s-2 /f@1"]);
+  await reader.close(file);
+});
