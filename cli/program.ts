@@ -26,6 +26,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ register: Register }>>> 
   blame: () => import("./commands/blame.ts"),
   show: () => import("./commands/show.ts"),
   rollback: () => import("./commands/rollback.ts"),
+  undo: () => import("./commands/undo.ts"),
   sessions: () => import("./commands/sessions.ts"),
   conflicts: () => import("./commands/conflicts.ts"),
   resolve: () => import("./commands/resolve.ts"),

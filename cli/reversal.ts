@@ -5,14 +5,14 @@ import { line, paint, printable, table } from "./output.ts";
 
 const COLOURS = { deleted: "red", restored: "green", modified: "yellow", moved: "yellow" } as const;
 
-/** A line for each thing, then for each that was left, then a line for all of it. */
-export function showReversed({ type, dry_run: dryRun, seq, changes, kept }: Reversed): void {
+/** A line for each thing, then for each that was left, then how to take it back. `store`: as the user names it. */
+export function showReversed({ type, dry_run: dryRun, seq, changes, kept }: Reversed, store: string): void {
   table(changes.filter(({ action }) => action !== "none").map(row));
   table(kept.map(keptRow));
   const count = changes.filter(({ action }) => action !== "none").length;
   if (dryRun) line(`${count === 0 ? "nothing" : things(count)} would change; this was a dry run`);
   else if (seq === null) line("nothing to change");
-  else line(`${things(count)} changed, as ${type} #${seq}`);
+  else line(`${things(count)} changed, as ${type} #${seq}; take it back with: memfs undo ${store} --seq ${seq}`);
 }
 
 function things(count: number): string {

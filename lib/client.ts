@@ -25,7 +25,7 @@ import {
   type Session,
   VERSION_HEADER,
 } from "./api.ts";
-import type { Reversed, RollbackRequest } from "./api/reversal.ts";
+import type { Reversed, RollbackRequest, UndoRequest } from "./api/reversal.ts";
 import { ERRORS, type ErrorCode, MemfsError } from "./errors.ts";
 import { VERSION } from "./version.ts";
 
@@ -177,6 +177,10 @@ export class Client {
 
   rollback(store: string, body: RollbackRequest): Promise<Reversed> {
     return this.#json("POST", ofStore(store, "/rollback"), { body });
+  }
+
+  undo(store: string, body: UndoRequest): Promise<Reversed> {
+    return this.#json("POST", ofStore(store, "/undo"), { body });
   }
 
   /** The sessions that did something in a store; who began last comes first. */

@@ -36,7 +36,7 @@ export function register(program: Command, context: Context): void {
 
 async function rollback(context: Context, text: string, flags: Flags): Promise<void> {
   const to = requireVersion(flags.to);
-  const result = await context.ask(async (client) => {
+  const { result, store } = await context.ask(async (client) => {
     const { store, path } = await resolveTarget(client, text, "unversioned");
     const body = {
       ...{ path, to, dry_run: flags.dryRun ?? false },
@@ -44,13 +44,13 @@ async function rollback(context: Context, text: string, flags: Flags): Promise<v
       ...(flags.as === undefined ? {} : { as_path: flags.as }),
       ...(flags.note === undefined ? {} : { note: flags.note }),
     };
-    return client.rollback(store, body);
+    return { result: await client.rollback(store, body), store };
   });
   if (flags.json === true) return json(result);
   const [only, ...others] = result.changes;
   if (only?.kind === "memory" && others.length === 0 && result.kept.length === 0 && isPlain(only))
     return line(sentence(result, only));
-  showReversed(result);
+  showReversed(result, store);
 }
 
 /** One memory, and nothing but its content. */

@@ -5,7 +5,7 @@ import type { MemoryVersion } from "../api.ts";
 /** What going back did to one thing, or would do. */
 export interface Reverted {
   readonly kind: "memory" | "directory" | "symlink";
-  /** `restored`: it is there again; `attributes`: only mode or times changed; `none`: it is so already. */
+  /** `restored`: it is there again; `attributes`: only mode, times or further names changed; `none`: it is so already. */
   readonly action: "modified" | "moved" | "restored" | "deleted" | "attributes" | "none";
   /** Null for what is no memory. */
   readonly memory_id: string | null;

@@ -49,7 +49,7 @@ export interface Arrangement {
 /** What became of one thing. */
 export interface Arranged {
   readonly kind: "memory" | "directory" | "symlink";
-  /** `attributes`: mode or times only. `kept`: a directory that has something in it still. */
+  /** `attributes`: mode, times or further names only. `kept`: a directory that has something in it still. */
   readonly action: "modified" | "moved" | "restored" | "deleted" | "attributes" | "kept";
   readonly memory: Uid | null;
   /** Where it is now; where it was, when it is deleted. */

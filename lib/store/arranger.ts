@@ -25,6 +25,9 @@ interface Placing {
   readonly placed: PlacedFile;
   readonly path: string;
   readonly wasLive: boolean;
+  readonly names: readonly NodeName[];
+  /** Their paths. */
+  readonly paths: readonly string[];
 }
 
 export class Arranger {
@@ -102,12 +105,13 @@ export class Arranger {
   #take(placed: PlacedFile): Placing {
     const tx = this.#tx;
     const { state, path, node } = tx.memory(placed.memory);
-    const placing = { placed, path, wasLive: state === "live" };
+    const wasLive = state === "live";
+    const names = wasLive ? tx.node(node).names : [];
+    const paths = names.map((name) => pathOf(tx, name));
+    const placing = { placed, path, wasLive, names, paths };
     if (tx.unsettled.ofMemory(placed.memory) !== undefined)
       throw new MemfsError("busy", `${printable(path)} is being saved right now; try again`);
     if (!placing.wasLive || placed.paths === null) return placing;
-    const { names } = tx.node(node);
-    const paths = names.map((name) => pathOf(tx, name));
     const stays =
       paths.length === placed.paths.length &&
       paths.every((one, index) => one === placed.paths?.[index] && !isBelowAny(one, this.#leaving));
@@ -161,7 +165,7 @@ export class Arranger {
     if (changed) directory.mode = mode;
     if (changed) this.#touch(at);
     if (from !== undefined && from !== path) {
-      tx.journal("entry.renamed", {}, { path: from });
+      tx.journal("entry.renamed", {}, { path: from, detail: { to: path } });
       this.#tell({ kind: "directory", action: "moved", path, from });
     } else if (changed) {
       tx.journal("node.changed", {}, { path, detail: { permissions: mode & 0o7777 } });
@@ -241,33 +245,60 @@ export class Arranger {
   }
 
   /** One version says what became of a memory, if anything did. */
-  #recordFile({ placed, path: from, wasLive }: Placing): void {
+  #recordFile({ placed, path: from, wasLive, names, paths }: Placing): void {
     const tx = this.#tx;
     const memory = tx.editMemory(placed.memory);
     if (placed.paths?.length === 0) {
+      if (wasLive) this.#recordNames(memory, { before: paths.filter((path) => path !== from), now: [] });
       if (wasLive) this.#end(memory);
       return;
     }
     const node = tx.editNode(memory.node);
     const path = pathOf(tx, memoryName(tx, node));
+    const others =
+      placed.paths === null ? [] : node.names.map((name) => pathOf(tx, name)).filter((one) => one !== path);
+    const before = placed.paths === null ? [] : paths.filter((one) => one !== from);
+    const renamed = this.#recordNames(memory, { before, now: others });
     const content = placed.content !== null && placed.content.hash !== (memory.hash ?? EMPTY_HASH);
+    const { mode: modeBefore } = node;
     const changed = this.#setAttributes(node, placed, content || !wasLive);
     memory.path = path;
     const moved = path !== from;
+    // The path says nothing of it when another directory has come to be there.
+    const isElsewhere = wasLive && !moved && node.names.some((name) => !names.some((one) => isSameName(one, name)));
+    if (isElsewhere) tx.journal("entry.renamed", { memory: memory.memory }, { path, detail: { to: path } });
     if (content || !wasLive || moved) {
       const renamedFrom = wasLive && !content ? from : null;
       this.#appendVersion(memory, node, { content: placed.content, renamedFrom });
+      // Of what has the same content a version does not say that attributes changed.
+      if (wasLive && (node.mode !== modeBefore || (changed && !content))) this.#recordAttributes(node, path);
       if (moved || !wasLive) tx.mark(pathKey(tx.state.tagOfName(path), tx.counters.seq, memory.memory));
     } else if (changed) {
-      const { mtime, mode } = node;
-      tx.journal("node.changed", { memory: memory.memory }, { path, detail: { permissions: mode & 0o7777, mtime } });
-    } else {
+      this.#recordAttributes(node, path);
+    } else if (!renamed) {
+      if (isElsewhere) for (const name of node.names) this.#touch(name);
       return;
     }
     for (const name of node.names) this.#touch(name);
     const action = !wasLive ? "restored" : content ? "modified" : moved ? "moved" : "attributes";
     const version = action === "attributes" ? null : memory.headSeq;
     this.#tell({ kind: "memory", action, memory: memory.memory, path, from: moved ? from : null, version });
+  }
+
+  #recordAttributes({ memory, mode, mtime }: NodeRecord, path: string): void {
+    this.#tx.journal("node.changed", { memory }, { path, detail: { permissions: mode & 0o7777, mtime } });
+  }
+
+  /** Names of a file beside the one that is its path. Returns whether there was anything to tell. */
+  #recordNames(
+    { memory }: MemoryRecord,
+    { before, now }: { readonly before: readonly string[]; readonly now: readonly string[] },
+  ): boolean {
+    const removed = before.filter((path) => !now.includes(path));
+    const made = now.filter((path) => !before.includes(path));
+    for (const path of removed) this.#tx.journal("entry.removed", { memory }, { path });
+    for (const path of made) this.#tx.journal("entry.created", { memory }, { path });
+    return removed.length + made.length > 0;
   }
 
   /** True when mode or mtime changed. */
@@ -353,9 +384,13 @@ export class Arranger {
 }
 
 /** Whether a directory above the path is among the paths. */
-function isBelowAny(path: string, directories: ReadonlySet<string>): boolean {
+export function isBelowAny(path: string, directories: ReadonlySet<string>): boolean {
   if (directories.size === 0) return false;
   for (let cut = path.lastIndexOf("/"); cut > 0; cut = path.lastIndexOf("/", cut - 1))
     if (directories.has(path.slice(0, cut))) return true;
   return false;
+}
+
+function isSameName(a: NodeName, b: NodeName): boolean {
+  return a.parent === b.parent && a.name === b.name;
 }

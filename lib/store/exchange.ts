@@ -35,18 +35,18 @@ export function exchange(tx: Transaction, { from, to }: Move): void {
     for (const { number, ...move } of moves) arrive(tx, number, move);
     return;
   }
-  moved(tx, first.number, paths[0]);
-  moved(tx, second.number, paths[1]);
+  moved(tx, first.number, { path: paths[0], to: paths[1] });
+  moved(tx, second.number, { path: paths[1], to: paths[0] });
   tx.putPastEntry(from, tx.counters.seq, tx.node(second.number));
   tx.putPastEntry(to, tx.counters.seq, tx.node(first.number));
 }
 
 /** The memories of a file, or of all files below a directory, go on where they are now. */
-function moved(tx: Transaction, number: number, path: string): void {
+function moved(tx: Transaction, number: number, { path, to }: { path: string; to: string }): void {
   const node = tx.node(number);
   const before = tx.counters.seq;
   if (node.memory !== null) moveMemory(tx, node.memory, node);
   // A directory, no memory, or one whose path is another name of the file.
-  if (tx.counters.seq === before) tx.journal("entry.renamed", { memory: node.memory }, { path });
+  if (tx.counters.seq === before) tx.journal("entry.renamed", { memory: node.memory }, { path, detail: { to } });
   if (isDirectory(node.mode)) moveBelow(tx, number, false);
 }

@@ -104,7 +104,10 @@ function displace(tx: Transaction, target: NodeRecord, { to, by }: { to: NodeNam
   const { memory } = rest;
   if (memory === null) return rest.names.length > 0 ? null : (dropHeld(tx, rest)?.memory ?? null);
   if (rest.names.length > 0) {
-    if (tx.memory(memory).path !== path) return null;
+    if (tx.memory(memory).path !== path) {
+      if (!tx.isScratch(to)) tx.journal("entry.removed", { memory }, { path });
+      return null;
+    }
     // A temporary file comes: the other name is a backup made by linking (`perl -i.orig`), a memory of its own.
     const isBackup = isFile(by.mode) && by.memory === null && by.content !== null;
     if (!isBackup && !tx.isScratch(memoryName(tx, rest))) {
@@ -165,7 +168,10 @@ function moveOneName(tx: Transaction, node: NodeRecord, { own, moved }: { own: U
   const before = tx.counters.seq;
   moveMemory(tx, own, node);
   // The memory's path is another name of the file.
-  if (tx.counters.seq === before) tx.journal("entry.renamed", { memory: own }, { path: pathOf(tx, moved.from) });
+  if (tx.counters.seq === before) {
+    const detail = { to: pathOf(tx, moved.to) };
+    tx.journal("entry.renamed", { memory: own }, { path: pathOf(tx, moved.from), detail });
+  }
   recordNames(tx, node, moved);
 }
 
@@ -180,7 +186,7 @@ function recordMove(tx: Transaction, node: NodeRecord, { from, to, wasScratch }:
   if (wasScratch && isScratch) return;
   if (wasScratch) return recordEntry(tx, node, to);
   const kind = isScratch ? "entry.removed" : "entry.renamed";
-  const seq = tx.journal(kind, {}, { path: pathOf(tx, from) });
+  const seq = tx.journal(kind, {}, { path: pathOf(tx, from), detail: { to: pathOf(tx, to) } });
   tx.putPastEntry(from, seq, null);
   if (!isScratch) tx.putPastEntry(to, seq, node);
 }

@@ -18,7 +18,9 @@ import { Turns } from "./turns.ts";
 import type { Kept, Reversed, Reverted, RollbackResult, StoreInfo, VersionSpec } from "./types.ts";
 import type { VersionRecord } from "./version-record.ts";
 import { resolveVersion, versionInfo } from "./versions.ts";
-import { loadSubtree } from "./walk.ts";
+import { planUndo, type Undo, type UndoPlan } from "./undo.ts";
+import { type UndoOf, UndoSelection } from "./undo-selection.ts";
+import { loadSubtree, subtreeLoaded } from "./walk.ts";
 
 /** What going back works on. */
 export interface ReversalOptions {
@@ -52,6 +54,12 @@ export interface TreeRollbackRequest extends ReversalRequest {
   /** Absolute; of a directory now or then. */
   readonly path: Buffer;
   readonly to: Moment;
+}
+
+export interface UndoRequest extends ReversalRequest {
+  readonly of: UndoOf;
+  /** What others built on it goes, too. */
+  readonly force?: boolean | undefined;
 }
 
 /** What a reversal is in the journal. */
@@ -123,11 +131,50 @@ export class Reversal {
     const entry: Entry = { kind: "rollback", detail, note: request.note ?? `rollback to #${seq}` };
     const release = this.#state.listings.hold();
     try {
-      const plan = await this.#planTree({ past, seq }, { path, node: top.node });
-      const { seq: made, arranged } = this.#apply(plan, { entry, cause, dryRun: request.dryRun ?? false });
+      let plan = await this.#planTree({ past, seq }, { path, node: top.node });
+      while (plan.seq !== this.#state.counters.seq)
+        plan = await this.#planTree({ past, seq }, { path, node: top.node });
+      const { seq: made, arranged } = this.#apply(plan.arrangement, { entry, cause, dryRun: request.dryRun ?? false });
       return await this.#reversed(made, arranged, (memory) => past.files.get(memory)?.version ?? null);
     } finally {
       release();
+    }
+  }
+
+  /**
+   * Takes back all that a session, an agent in a span of time, or a transaction did, by the line and by the key; what
+   * others did stays, and what they built on it is listed instead of undone.
+   * @throws MemfsError `not_found` for who or what is not in the journal, `busy`, `archived`, `no_space`
+   */
+  async undo(request: UndoRequest, cause: Cause): Promise<Reversed> {
+    await this.#options.settling.recordAllInTurns();
+    const turns = new Turns();
+    const selection = await UndoSelection.read(this.#state, request.of, turns);
+    const note = request.note ?? `undo of ${selection.label}`;
+    const entry: Entry = { kind: "undo", detail: { of: selection.of }, note };
+    const release = this.#state.listings.hold();
+    try {
+      const undo = { selection, force: request.force ?? false, turns };
+      let plan = await this.#planUndo(undo);
+      while (!plan.isCurrent()) plan = await this.#planUndo(undo);
+      const { seq, arranged } = this.#apply(plan.arrangement, { entry, cause, dryRun: request.dryRun ?? false });
+      const done = await this.#reversed(seq, arranged, (memory) => plan.to.get(memory) ?? null);
+      return { seq, changes: done.changes, kept: [...plan.kept, ...done.kept] };
+    } finally {
+      release();
+    }
+  }
+
+  /** Plans until nothing is held back, and what moves has all below it in memory. */
+  async #planUndo(undo: Undo): Promise<UndoPlan> {
+    for (;;) {
+      this.#options.settling.recordAll();
+      const plan = await planUndo(this.#state, undo);
+      const before = this.#state.counters.seq;
+      this.#options.settling.recordAll();
+      const cold = plan.moved.filter((node) => !subtreeLoaded(this.#state, node));
+      if (cold.length === 0 && this.#state.counters.seq === before) return plan;
+      for (const node of cold) await loadSubtree(this.#state, node);
     }
   }
 
@@ -135,7 +182,7 @@ export class Reversal {
   async #planTree(
     { past, seq }: Omit<TreeRollback, "scope">,
     top: { readonly path: string; readonly node: number },
-  ): Promise<Arrangement> {
+  ): Promise<{ readonly arrangement: Arrangement; readonly seq: number }> {
     const turns = new Turns();
     for (let attempt = 1; ; attempt++) {
       const scope = this.#scope(top);
@@ -145,8 +192,8 @@ export class Reversal {
       const planning = planTreeRollback(this.#state, { past, seq, scope });
       let step = planning.next();
       for (; step.done !== true; step = planning.next()) if (attempt < ATTEMPTS) await turns.give();
-      if (this.#state.counters.seq === before && this.#state.unsettled.size === 0) return step.value;
-      if (attempt >= ATTEMPTS) return step.value;
+      if (this.#state.counters.seq === before || attempt >= ATTEMPTS)
+        return { arrangement: step.value, seq: this.#state.counters.seq };
     }
   }
 

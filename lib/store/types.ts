@@ -193,7 +193,7 @@ export interface AuditReport {
 /** What going back does, or would do, to one thing. */
 export interface Reverted {
   readonly kind: "memory" | "directory" | "symlink";
-  /** `restored`: it is there again; `attributes`: only mode or times changed; `none`: it is so already. */
+  /** `restored`: it is there again; `attributes`: only mode, times or further names changed; `none`: it is so already. */
   readonly action: "modified" | "moved" | "restored" | "deleted" | "attributes" | "none";
   /** Null for what is no memory. */
   readonly memoryId: string | null;

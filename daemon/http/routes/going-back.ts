@@ -7,8 +7,9 @@ import type { Moment } from "../../../lib/store/past.ts";
 import type { Store } from "../../../lib/store/store.ts";
 import type { Cause } from "../../../lib/store/transaction.ts";
 import type { Reversed } from "../../../lib/store/types.ts";
+import type { UndoOf } from "../../../lib/store/undo-selection.ts";
 import type { Api } from "../api.ts";
-import { findVersion, locate, locateOrThrow, parseVersionSpec } from "../lookup.ts";
+import { findVersion, locate, locateOrThrow, parseTimeParameter, parseVersionSpec } from "../lookup.ts";
 import { actorOf, evidenceOf } from "../peers.ts";
 import { storeParams, versionName } from "../schemas.ts";
 import type { Services } from "../services.ts";
@@ -27,6 +28,19 @@ const rollbackBody = Type.Object({
   note,
 });
 
+const undoBody = Type.Object({
+  session_id: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+  agent: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+  since: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+  until: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+  seq: Type.Optional(Type.Integer({ minimum: 1 })),
+  dry_run: Type.Optional(Type.Boolean()),
+  force: Type.Optional(Type.Boolean()),
+  note,
+});
+
+type UndoBody = Type.Static<typeof undoBody>;
+
 type RollbackBody = Type.Static<typeof rollbackBody>;
 
 export function goingBackRoutes(api: Api, { catalogue }: Services): void {
@@ -44,6 +58,28 @@ export function goingBackRoutes(api: Api, { catalogue }: Services): void {
         : await rollbackTree(store, { path: directory, body }, cause);
     return sendReversed(reply, store, { type: "rollback", dryRun: body.dry_run ?? false, result });
   });
+
+  const undo = { params: storeParams, body: undoBody };
+  api.post("/v1/memory_stores/:store/undo", { schema: undo }, async (request, reply) => {
+    const { dry_run: dryRun = false, force, note } = request.body;
+    const of = undoOf(request.body);
+    const store = await catalogue.open(catalogue.find(request.params.store).id);
+    const cause = { actor: actorOf(request), evidence: await evidenceOf(request) };
+    const result = await store.reversal.undo({ of, dryRun, force, note }, cause);
+    return sendReversed(reply, store, { type: "undo", dryRun, result });
+  });
+}
+
+/** @throws MemfsError `invalid_argument` */
+function undoOf({ session_id: session, agent, seq, since, until }: UndoBody): UndoOf {
+  if ([session, agent, seq].filter((one) => one !== undefined).length !== 1)
+    throw new MemfsError("invalid_argument", "undo needs one of session_id, agent and seq; say what to undo");
+  if (agent === undefined && (since !== undefined || until !== undefined))
+    throw new MemfsError("invalid_argument", "since and until go with agent; leave them out");
+  if (session !== undefined) return { session };
+  if (seq !== undefined) return { seq };
+  const span = { since: parseTimeParameter("since", since) ?? null, until: parseTimeParameter("until", until) ?? null };
+  return { agent: agent ?? "", ...span };
 }
 
 /** Bytes of a path where a directory is, or where nothing is and no memory was; null where a memory is or was. */

@@ -1,0 +1,278 @@
+/** Undo: what one did is gone, what others did stays, and what cannot be told apart is listed. */
+import t, { type Test } from "tap";
+import type { Store } from "../../lib/store/store.ts";
+import type { Actor, Reversed } from "../../lib/store/types.ts";
+import type { UndoOf } from "../../lib/store/undo-selection.ts";
+import { Player } from "../fixtures/player.ts";
+import { randomFrom, testSeed } from "../fixtures/random.ts";
+import { OPERATOR, storeFixture } from "../fixtures/store.ts";
+import { bytesOf, StoreFiles } from "../fixtures/store-files.ts";
+import { present } from "../fixtures/trees.ts";
+
+const cause = { actor: OPERATOR };
+const OTHER: Actor = { type: "session", sessionId: "s-2", agent: "editor" };
+const THEM: UndoOf = { session: "s-1" };
+
+interface Fixture {
+  readonly store: Store;
+  /** Of the session to undo. */
+  readonly theirs: StoreFiles;
+  readonly others: StoreFiles;
+  undo(of?: UndoOf, options?: { force?: boolean; dryRun?: boolean }): Promise<Reversed>;
+}
+
+async function fixture(t: Test): Promise<Fixture> {
+  const { store } = await storeFixture(t);
+  const others = new StoreFiles(store);
+  others.actor = OTHER;
+  return {
+    store,
+    theirs: new StoreFiles(store),
+    others,
+    undo: (of = THEM, options = {}) => store.reversal.undo({ of, ...options }, cause),
+  };
+}
+
+/** Names with content, mode, time and memory, sorted. */
+async function tree(store: Store): Promise<string[]> {
+  return (await present(store))
+    .map(({ text, memory }) => `${text} ${Buffer.from(memory ?? "", "latin1").toString("hex")}`)
+    .sort();
+}
+
+const changes = ({ changes }: Reversed): string[] =>
+  changes.map(({ action, path }) => `${action} ${path.toString()}`).sort();
+const kept = ({ kept }: Reversed): string[] => kept.map(({ path, reason }) => `${path.toString()}: ${reason}`).sort();
+const lines = (...text: string[]): string => text.map((line) => `${line}\n`).join("");
+
+t.test("lines beside those of others go, and lines that were removed come back in place", async (t) => {
+  const { theirs, others, undo } = await fixture(t);
+  others.write("/f", lines("a", "b", "c"));
+  theirs.write("/f", lines("a", "THEIRS", "c"));
+  others.write("/f", lines("top", "a", "THEIRS", "c", "end"));
+  theirs.write("/f", lines("top", "a", "THEIRS", "c", "MORE", "end"));
+  const result = await undo();
+  t.equal(theirs.read("/f").toString(), lines("top", "a", "b", "c", "end"));
+  t.strictSame([changes(result), kept(result)], [["modified /f"], []]);
+  t.match(result.changes[0]?.version, { note: "undo of session s-1", actor: OPERATOR });
+});
+
+t.test("a line that others rewrote stays with what they made of it, and is listed", async (t) => {
+  const { theirs, others, undo } = await fixture(t);
+  others.write("/f", lines("a", "b", "c"));
+  theirs.write("/f", lines("a", "B", "c", "added"));
+  others.write("/f", lines("a", "B, rather", "c", "added"));
+  const result = await undo();
+  t.equal(theirs.read("/f").toString(), lines("a", "B, rather", "c"));
+  t.strictSame(kept(result), ['/f: others rewrote "B, rather"']);
+});
+
+t.test("a line that others put back stays as theirs, and is listed", async (t) => {
+  const { theirs, others, undo } = await fixture(t);
+  others.write("/f", lines("a", "b", "c"));
+  theirs.write("/f", lines("a", "c"));
+  others.write("/f", lines("a", "b", "c"));
+  const result = await undo();
+  t.equal(theirs.read("/f").toString(), lines("a", "b", "c"));
+  t.strictSame([changes(result), kept(result)], [[], ['/f: others put back "b"']]);
+});
+
+t.test("with force what others built on it goes, too", async (t) => {
+  const { theirs, others, undo } = await fixture(t);
+  others.write("/f", lines("a", "b", "c"));
+  theirs.write("/f", lines("a", "B", "c"));
+  others.write("/f", lines("a", "B, rather", "c", "beside"));
+  theirs.write("/new", "new");
+  others.write("/new", "newer");
+  const result = await undo(THEM, { force: true });
+  t.equal(theirs.read("/f").toString(), lines("a", "b", "c", "beside"));
+  t.equal(theirs.entry("/new"), null);
+  t.strictSame(kept(result), []);
+});
+
+t.test("files: made is deleted, deleted is back under its id, moved is back", async (t) => {
+  const { store, theirs, others, undo } = await fixture(t);
+  for (const name of ["deleted", "moved", "both"]) others.write(`/${name}`, lines(name));
+  const before = await tree(store);
+  theirs.write("/made", "made");
+  theirs.unlink("/deleted");
+  await theirs.rename("/moved", "/elsewhere");
+  theirs.write("/both", lines("both", "more"));
+  await theirs.rename("/both", "/other");
+  const result = await undo();
+  t.strictSame(await tree(store), before);
+  t.strictSame(kept(result), []);
+});
+
+t.test(
+  "a file that others wrote in stays with their lines, and one whose path is taken stays where it is",
+  async (t) => {
+    const { theirs, others, undo } = await fixture(t);
+    theirs.write("/made", lines("theirs"));
+    others.write("/made", lines("theirs", "ours"));
+    others.write("/a", "a");
+    await theirs.rename("/a", "/b");
+    others.write("/a", "another");
+    others.write("/gone", "gone");
+    theirs.unlink("/gone");
+    others.write("/gone", "again");
+    const result = await undo();
+    t.equal(theirs.read("/made").toString(), lines("ours"));
+    t.equal(theirs.read("/b").toString(), "a");
+    t.equal(theirs.read("/gone").toString(), "again");
+    t.strictSame(kept(result), [
+      "/b: its path /a is taken",
+      "/gone: its path /gone is taken",
+      "/made: others wrote in it, so it stays",
+    ]);
+  },
+);
+
+t.test("what is no text goes back as a whole, if nobody wrote since", async (t) => {
+  const { theirs, others, undo } = await fixture(t);
+  for (const name of ["/alone", "/built"]) {
+    others.write(name, Buffer.from([0, 1]));
+    theirs.write(name, Buffer.from([0, 2]));
+  }
+  others.write("/built", Buffer.from([0, 3]));
+  theirs.write("/built", Buffer.from([0, 4]));
+  const result = await undo();
+  t.strictSame([...theirs.read("/alone")], [0, 1]);
+  t.strictSame([...theirs.read("/built")], [0, 3]);
+  t.strictSame(kept(result), ["/built: others wrote since, and it is no text"]);
+});
+
+t.test("JSON is undone by key, and stays JSON", async (t) => {
+  const { theirs, others, undo } = await fixture(t);
+  const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
+  others.write("/a.json", json({ a: 1, b: 1 }));
+  theirs.write("/a.json", json({ a: 2, b: 1, c: 1 }));
+  others.write("/a.json", json({ a: 2, b: 2, c: 1, d: 1 }));
+  theirs.write("/made.json", json({ theirs: 1 }));
+  others.write("/made.json", json({ theirs: 1, ours: 1 }));
+  others.write("/same.json", json({ a: 1 }));
+  theirs.write("/same.json", json({ a: 2 }));
+  others.write("/same.json", json({ a: 3 }));
+  const result = await undo();
+  t.strictSame(JSON.parse(theirs.read("/a.json").toString()), { a: 1, b: 2, d: 1 });
+  t.strictSame(JSON.parse(theirs.read("/made.json").toString()), { ours: 1 });
+  t.strictSame(JSON.parse(theirs.read("/same.json").toString()), { a: 3 });
+  t.strictSame(kept(result), [
+    "/made.json: others wrote in it, so it stays",
+    "/same.json: others changed the same keys",
+  ]);
+});
+
+t.test(
+  "directories and links: made ones go when nothing is left in them, removed and moved ones are back",
+  async (t) => {
+    const { store, theirs, others, undo } = await fixture(t);
+    others.mkdir("/d");
+    others.write("/d/f", "f");
+    others.mkdir("/empty");
+    others.symlink("there", "/link");
+    const before = await tree(store);
+    theirs.mkdir("/made");
+    theirs.mkdir("/made/inner");
+    theirs.write("/made/inner/f", "f");
+    theirs.symlink("here", "/made/link");
+    await theirs.rename("/d", "/made/d");
+    theirs.rmdir("/empty");
+    await theirs.rename("/link", "/made/moved");
+    theirs.mkdir("/shared");
+    others.write("/shared/f", "f");
+    const result = await undo();
+    others.unlink("/shared/f");
+    others.rmdir("/shared");
+    t.strictSame(await tree(store), before);
+    t.strictSame(kept(result), ["/shared: something else is in it"]);
+  },
+);
+
+t.test("an agent in a span of time; and who did nothing is not found", async (t) => {
+  const { store, theirs, undo } = await fixture(t);
+  theirs.write("/f", lines("one"));
+  const since = store.past.newestAt + 1;
+  theirs.write("/f", lines("one", "two"));
+  const until = store.past.newestAt;
+  theirs.write("/f", lines("zero", "one", "two"));
+  await undo({ agent: "scout", since, until });
+  t.equal(theirs.read("/f").toString(), lines("zero", "one"));
+  const { headSeq } = store.usage();
+  await t.rejects(undo({ session: "s-nobody" }), { code: "not_found", message: /s-nobody has done nothing/ });
+  await t.rejects(undo({ agent: "nobody", since: null, until: null }), { code: "not_found" });
+  await t.rejects(undo({ seq: 99_999 }), { code: "not_found", message: /no entry #99999/ });
+  t.equal(store.usage().headSeq, headSeq);
+});
+
+t.test("again there is nothing to do, also after it was taken back and done again", async (t) => {
+  const { store, theirs, others, undo } = await fixture(t);
+  others.write("/f", lines("a", "b"));
+  theirs.write("/f", lines("a", "B"));
+  others.write("/f", lines("top", "a", "B"));
+  theirs.write("/made", "made");
+  const { seq } = await undo();
+  const undone = await tree(store);
+  const again = await undo();
+  t.strictSame([again.seq, again.changes, again.kept], [null, [], []]);
+  const back = await undo({ seq: seq ?? 0 });
+  t.equal(theirs.read("/f").toString(), lines("top", "a", "B"));
+  t.equal(theirs.read("/made").toString(), "made");
+  await undo({ seq: back.seq ?? 0 });
+  t.strictSame(await tree(store), undone);
+  await undo({ seq: seq ?? 0 });
+  t.equal(theirs.read("/made").toString(), "made", "without the first undo, and so without what was about it");
+});
+
+t.test("undo of the undo is identity, and of a session that nobody built on it is the state without it", async (t) => {
+  const seed = testSeed(t);
+  const random = randomFrom(seed);
+  const { store } = await storeFixture(t);
+  const player = new Player(store, random, { plain: true });
+  for (let round = 0; round < 25; round++) {
+    player.files.actor = OTHER;
+    for (let step = 0; step < 15; step++) await player.step();
+    const before = await tree(store);
+    player.files.actor = { type: "session", sessionId: `round-${round}`, agent: "scout" };
+    store.record("mount.attached", {}, { actor: player.files.actor });
+    for (let step = 0; step < 15; step++) await player.step();
+    const after = await tree(store);
+    const of = { session: `round-${round}` };
+    const preview = await store.reversal.undo({ of, dryRun: true }, cause);
+    t.strictSame(await tree(store), after, "a preview changes nothing");
+    const done = await store.reversal.undo({ of }, cause);
+    t.strictSame([changes(done), kept(done)], [changes(preview), kept(preview)], "the preview told what was to come");
+    const undone = await tree(store);
+    if (done.kept.length === 0 && !t.strictSame(undone, before, `round ${round}: the state without the session`))
+      return;
+    if (done.seq !== null) {
+      const { seq } = await store.reversal.undo({ of: { seq: done.seq } }, cause);
+      if (!t.strictSame(await tree(store), after, `round ${round}: the undo undone`)) return;
+      await store.reversal.undo({ of: { seq: seq ?? 0 } }, cause);
+      if (!t.strictSame(await tree(store), undone, `round ${round}: and that undone`)) return;
+    }
+    t.strictSame(await store.check(), []);
+  }
+});
+
+t.test("a rollback is undone like anything else", async (t) => {
+  const seed = testSeed(t);
+  const random = randomFrom(seed);
+  const { store } = await storeFixture(t);
+  const player = new Player(store, random, { plain: true });
+  const moments: number[] = [];
+  for (let round = 0; round < 15; round++) {
+    for (let step = 0; step < 25; step++) {
+      await player.step();
+      moments.push(store.usage().headSeq);
+    }
+    const before = await tree(store);
+    const to = { seq: moments[Math.floor(random() * moments.length)] ?? 1 };
+    const { seq } = await store.reversal.rollbackTree({ path: bytesOf("/"), to }, cause);
+    if (seq === null) continue;
+    const { kept } = await store.reversal.undo({ of: { seq } }, cause);
+    t.strictSame(kept, []);
+    if (!t.strictSame(await tree(store), before, `round ${round}`)) return;
+    t.strictSame(await store.check(), []);
+  }
+});
