@@ -6,8 +6,7 @@
 import type { Uid } from "../id.ts";
 import type { MemoryRecord } from "./memory-record.ts";
 import type { Transaction } from "./transaction.ts";
-import type { Micros } from "./types.ts";
-import type { VersionRecord } from "./version-record.ts";
+import type { Micros, Operation } from "./types.ts";
 
 /** Microseconds from the first version of a run to the last. */
 const RUN_MICROS = 1e6;
@@ -18,25 +17,43 @@ export interface FsyncRun {
   readonly version: Uid;
   /** When the first one of the run was. */
   readonly since: Micros;
+  /** What that version follows, once it was asked; the same for all that take its place. */
+  origin: Origin | null;
 }
 
-/** The run of an open file after an fsync that left its memory like this. */
+/** What a version follows. */
+export interface Origin {
+  readonly parents: readonly Uid[];
+  readonly sizeBefore: number | null;
+  /** `created` when it is the memory's first one, or takes its place. */
+  readonly operation: Operation;
+}
+
+/** The run of an open file after an fsync that left its memory like this, and with no note. */
 export function continueRun(run: FsyncRun | null, { head, updatedAt }: MemoryRecord): FsyncRun {
-  if (run !== null && updatedAt - run.since < RUN_MICROS) return { version: head, since: run.since };
-  return { version: head, since: updatedAt };
+  if (run !== null && updatedAt - run.since < RUN_MICROS)
+    return { version: head, since: run.since, origin: run.origin };
+  return { version: head, since: updatedAt, origin: null };
 }
 
 /**
- * The head of a memory, if a version that follows it takes its place: made by the same run and from its bytes. A version
- * with a note was meant to be seen. @throws MemfsError `damaged`
+ * What the head of a memory follows, if the version that comes now takes its place: made by the same run and from its
+ * bytes. A version with a note was meant to be seen. @throws MemfsError `damaged`
  */
-export function headOfRun(
+export function originOfRun(
   tx: Transaction,
   memory: MemoryRecord,
   { run, parents }: { run: FsyncRun | null; parents: readonly Uid[] },
-): VersionRecord | null {
-  if (run === null || run.version !== memory.head || tx.at - run.since >= RUN_MICROS) return null;
-  if (parents.length !== 1 || parents[0] !== memory.head) return null;
-  const head = tx.versionAt(memory.headSeq);
-  return head === undefined || head.erased || head.made.note !== null ? null : head;
+): Origin | null {
+  if (run === null) return null;
+  const follows = run.version === memory.head && parents.length === 1 && parents[0] === memory.head;
+  run.origin = follows && tx.at - run.since < RUN_MICROS ? (run.origin ?? originOf(tx, memory.headSeq)) : null;
+  return run.origin;
+}
+
+function originOf(tx: Transaction, seq: number): Origin | null {
+  const version = tx.versionAt(seq);
+  if (version === undefined || version.erased || version.made.note !== null) return null;
+  const { parents, sizeBefore } = version.made;
+  return { parents, sizeBefore, operation: version.operation };
 }

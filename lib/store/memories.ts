@@ -5,7 +5,7 @@ import type { Uid } from "../id.ts";
 import type { MadeFrom } from "./base.ts";
 import { putContent } from "./content.ts";
 import type { FinishedContent } from "./chunk.ts";
-import { type FsyncRun, headOfRun } from "./fsync-run.ts";
+import { type FsyncRun, originOfRun } from "./fsync-run.ts";
 import { EMPTY_HASH, type Hash } from "./hash.ts";
 import type { JournalKind } from "./journal.ts";
 import { pathKey, versionKey } from "./keys.ts";
@@ -254,13 +254,13 @@ export function appendVersion(tx: Transaction, memory: Mutable<MemoryRecord>, ma
   const size = hash === null ? undefined : made.size;
   let { parents, detail } = made;
   let sizeBefore = memory.hash === null ? null : memory.size;
-  const folded = headOfRun(tx, memory, { run: made.run ?? null, parents });
-  if (folded !== null) {
-    tx.delete(versionKey(memory.memory, folded.n, folded.seq));
+  const origin = originOfRun(tx, memory, { run: made.run ?? null, parents });
+  if (origin !== null) {
+    tx.delete(versionKey(memory.memory, memory.headN, memory.headSeq));
     tx.counters.versions -= 1;
-    parents = folded.made.parents;
-    sizeBefore = folded.made.sizeBefore;
-    detail = foldDetail(folded);
+    parents = origin.parents;
+    sizeBefore = origin.sizeBefore;
+    detail = foldDetail(memory.headN, origin.operation);
   }
   const evidence = tx.cause.evidence ?? null;
   const seq = tx.journal(

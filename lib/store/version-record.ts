@@ -78,6 +78,6 @@ function foldedBy({ erasable }: JournalEntry): number | null {
 }
 
 /** Detail of the journal entry that makes the version in the place of another. */
-export function foldDetail({ n, operation }: VersionRecord): Readonly<Record<string, unknown>> {
+export function foldDetail(n: number, operation: Operation): Readonly<Record<string, unknown>> {
   return operation === "created" ? { folded: n, created: true } : { folded: n };
 }

@@ -104,7 +104,7 @@ function record(view: View, { draft, head }: { draft: Draft; head: Head }, commi
   const asWritten = view.live.store.node(number)?.content === content.hash;
   // A head that is not only this handle's is not folded into its next version.
   if (committer.fsync === true && handle !== undefined)
-    handle.synced = memory === null || !asWritten ? null : continueRun(run, memory);
+    handle.synced = memory === null || !asWritten || note !== null ? null : continueRun(run, memory);
   view.waiting.delete(number);
   // Bytes equal to the head make no version: the note waits for one.
   if (note !== null && memory !== null && memory.hash !== head.hash) view.notes.delete(number);
