@@ -1,7 +1,10 @@
 /** How long somebody else waits while the daemon is busy with something large. */
-import { readFile } from "node:fs/promises";
-import { setTimeout as sleep } from "node:timers/promises";
-import type { Client } from "../lib/client.ts";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { end, start } from "./process.ts";
+import { onTeardown } from "./teardown.ts";
+
+const WATCHER = fileURLToPath(new URL("watcher.ts", import.meta.url));
 
 /** The longest wait, milliseconds, of each kind of request. */
 export interface Waits {
@@ -9,34 +12,25 @@ export interface Waits {
   readonly http: number;
 }
 
-/** Milliseconds between two requests of a kind. */
-const PAUSE = 2;
-
-/** Opens and reads files, and asks the daemon how it is, one request of each kind after the other, until `work` is done. */
+/**
+ * Opens and reads files, and asks the daemon how it is, while `work` is done. In a process of its own: this one is busy
+ * with the answer to `work`.
+ */
 export async function waitsDuring<T>(
   work: () => Promise<T>,
-  { files, client }: { files: readonly string[]; client: Client },
+  { files, socket }: { files: readonly string[]; socket: string },
 ): Promise<{ result: T; waits: Waits }> {
-  let over = false;
-  const watch = async (request: (index: number) => Promise<unknown>): Promise<number> => {
-    let longest = 0;
-    for (let index = 0; !over; index++) {
-      const start = performance.now();
-      await request(index);
-      longest = Math.max(longest, performance.now() - start);
-      await sleep(PAUSE);
-    }
-    return longest;
+  const child = start([process.execPath, "--import=tsx", WATCHER, socket, ...files]);
+  onTeardown(() => end(child));
+  if (child.stdout === null) throw new Error("the watcher has no output");
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const line = async (): Promise<string> => {
+    const { value, done } = await lines.next();
+    if (done === true) throw new Error("the watcher ended early");
+    return value;
   };
-  // Each open asks the daemon, whatever the kernel keeps.
-  const read = watch((index) => readFile(files[index % files.length] ?? ""));
-  const http = watch(() => client.daemon());
-  try {
-    const result = await work();
-    over = true;
-    return { result, waits: { read: await read, http: await http } };
-  } finally {
-    over = true;
-    await Promise.allSettled([read, http]);
-  }
+  await line(); // it watches
+  const result = await work();
+  child.kill("SIGTERM");
+  return { result, waits: JSON.parse(await line()) as Waits };
 }
