@@ -233,7 +233,7 @@ class NameChanges {
     for (const [number, { before, after }] of this.#stories) {
       const node = this.#state.node(number);
       if (before === null || node === undefined || node.names.length === 0) continue;
-      if (after?.path === before.path) continue;
+      if (after?.path === before.path && after.parent === before.parent) continue;
       const path = this.#pathOf(node);
       if (await this.#isMovedSince(node)) this.#kept.push({ kind: "directory", path, reason: "others moved it since" });
       else this.#going.add(number);
