@@ -38,7 +38,9 @@ async function python(t: Test, script: string, ...args: readonly string[]): Prom
   return stdout;
 }
 
-async function closeToOpen(t: Test, { native, kernel }: Pair): Promise<void> {
+async function closeToOpen(t: Test, { home, native, kernel }: Pair): Promise<void> {
+  // So the last close is what is there, whatever its program had read before.
+  t.equal((await home.memfs("store", "policy", "notes", "on_conflict=last_writer_wins")).code, 0);
   const seed = Number(process.env["MEMFS_TEST_SEED"] ?? Date.now() % 1_000_000);
   t.comment(`MEMFS_TEST_SEED=${seed}`);
   const client = join(import.meta.dirname, "../fixtures/coherence-client.ts");
