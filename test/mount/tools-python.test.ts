@@ -64,8 +64,10 @@ while not os.path.exists(directory + "/stop"):
     seen.add(words[0])
 print("many" if len(seen) > 10 else seen)`;
 
-async function saves(t: Test, { mounted, other }: ToolPlace): Promise<void> {
+async function saves(t: Test, { mount, mounted, other }: ToolPlace): Promise<void> {
   if (nativeCannot(t, "replaced")) return;
+  // Else what two sessions save at once is kept beside.
+  await mount.home.json("store", "policy", "notes", "on_conflict=last_writer_wins");
   await works(t, `python3 -c 'print("first-0 " * 2000, end="", file=open("saved", "w"))'`, mounted);
   const readers = [mounted, other].map((at) => python(t, READER, at));
   const writers = Array.from({ length: WRITERS }, (_, n) => python(t, SAVER, n % 2 === 0 ? mounted : other, String(n)));
@@ -74,6 +76,7 @@ async function saves(t: Test, { mounted, other }: ToolPlace): Promise<void> {
   for (const { ended } of readers) t.strictSame(await ended, { ...SILENT, stdout: "many\n" });
   t.equal(await works(t, "ls -A", other), "saved\nstop\n", "nothing is left of the temporary files");
   t.match(await works(t, "head -c 4 saved", other), /^\d-39$/, "the last save is one writer's last");
+  await mount.home.json("store", "policy", "notes", "on_conflict=keep_both");
 }
 
 const MAPPED = `
