@@ -17,7 +17,7 @@ export type MadeFrom = Base | "head" | null;
 
 /** The version of each memory that somebody last read or wrote. */
 export interface KnownVersions {
-  of(memory: MemoryRecord): Base | undefined;
+  of(memory: MemoryRecord): MadeFrom | undefined;
 }
 
 /** What a whole rewrite of a memory is made from: what its writer last saw of it, else its head. */

@@ -62,6 +62,11 @@ export class History {
     this.#sessions = new Sessions(state);
   }
 
+  /** What the journal entry at this seq makes, also a version that is in no list; undefined when it makes none. */
+  versionAt(seq: number): VersionRecord | undefined {
+    return this.#state.versionAt(seq);
+  }
+
   /** @throws MemfsError `not_found` */
   version(id: string): VersionInfo {
     return versionInfo(versionById(this.#state, id));

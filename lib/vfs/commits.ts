@@ -3,7 +3,7 @@
 import { MemfsError } from "../errors.ts";
 import { continueRun, type FsyncRun } from "../store/fsync-run.ts";
 import { commitContent } from "../store/commit.ts";
-import type { Base } from "../store/base.ts";
+import type { MadeFrom } from "../store/base.ts";
 import type { Hash } from "../store/hash.ts";
 import type { ContentCommit } from "../store/memories.ts";
 import type { MemoryRecord } from "../store/memory-record.ts";
@@ -36,19 +36,10 @@ export function draftOf(view: View, node: NodeRecord): Draft {
     if (known.due === Infinity) known.due = view.live.idle.began();
     return known;
   }
-  const { content, size } = node;
-  const head = content === null ? null : { version: view.headOf(node), hash: content, size };
-  // What the writer knew: the version this mount was last shown, which may be older than the head.
-  const seen = view.bases.ofNode(node);
-  const draft = new Draft(view.live, node, { head, seen: seen === undefined ? head : copyBase(seen) });
+  const draft = new Draft(view.live, node, view.headOf(node));
   draft.due = view.live.idle.began();
   view.drafts.set(node.number, draft);
   return draft;
-}
-
-/** A base moves on with what the mount reads; a draft's stays. */
-function copyBase({ version, hash, size }: Base): Base {
-  return { version, hash, size };
 }
 
 /**
@@ -92,13 +83,15 @@ async function commitLater(view: View, draft: Draft, committer: Committer): Prom
 
 function record(view: View, { draft, head }: { draft: Draft; head: Head }, committer: Committer): void {
   const content = draft.finish(head);
-  const { node: number, base } = draft;
+  const number = draft.node;
+  const before = view.live.store.node(number)?.memory ?? null;
+  const headSeq = before === null ? 0 : (view.live.store.memoryRecord(before)?.headSeq ?? 0);
   const author = committer.handle ?? draft.author;
   const note = view.notes.size === 0 ? null : (view.notes.get(number) ?? null);
   const { handle } = committer;
   const run = committer.fsync === true ? (handle?.synced ?? null) : null;
   const beside = committer.beside ?? view.ending;
-  const commit = contentOf(draft, { content, handle: author?.id ?? 0, run, note, beside });
+  const commit = contentOf(view, draft, { content, handle: author?.id ?? 0, run, note, beside });
   const memory = update(view, draft, view.cause(committer.caller, author), commit);
   // When others have changed it meanwhile it may have become something else.
   const asWritten = view.live.store.node(number)?.content === content.hash;
@@ -109,7 +102,9 @@ function record(view: View, { draft, head }: { draft: Draft; head: Head }, commi
   // Bytes equal to the head make no version: the note waits for one.
   if (note !== null && memory !== null && memory.hash !== head.hash) view.notes.delete(number);
   if (!asWritten && memory !== null) return superseded(view, draft, { content, memory, committer });
-  if (memory !== null) remember(view, draft, { memory, madeFrom: base === "head" ? head.hash : (base?.hash ?? null) });
+  // Whoever adds to a file, or changes it in places, need not have seen what others have put into it before.
+  if (memory !== null && draft.isRewrite) view.bases.saw(memory);
+  else if (memory !== null) view.bases.added(memory, headSeq);
   const writer = "manifest" in content && content.manifest !== null ? draft.writer : null;
   if (memory !== null && staysOpen(view, draft, committer)) {
     if (writer !== null && "manifest" in content) writer.stored(content);
@@ -136,7 +131,7 @@ export function showHead(view: View, number: number): void {
   const draft = view.drafts.get(number);
   if (draft === undefined || !draft.isRecorded) return;
   const { base } = draft;
-  if (base === null || base === "head" || base.hash !== view.live.store.node(number)?.content)
+  if (base === null || base === "head" || base === "seen" || base.hash !== view.live.store.node(number)?.content)
     return discardDraft(view, draft);
   view.drafts.delete(number);
   view.waiting.delete(number);
@@ -156,16 +151,6 @@ function superseded(
   else discardDraft(view, draft);
 }
 
-/** Whoever adds to a file, or changes it in places, need not have seen what others have put into it before. */
-function remember(
-  view: View,
-  draft: Draft,
-  { memory, madeFrom }: { memory: MemoryRecord; madeFrom: Hash | null },
-): void {
-  const known = view.bases.of(memory);
-  if (known === undefined || draft.isRewrite || known.hash === madeFrom) view.bases.saw(memory);
-}
-
 interface Recording {
   readonly content: DraftContent;
   readonly handle: number;
@@ -174,8 +159,19 @@ interface Recording {
   readonly beside: boolean;
 }
 
-function contentOf(draft: Draft, { content, handle, run, note, beside }: Recording): ContentCommit {
-  const { mtime, ctime, base } = draft;
+/** What a draft's bytes were made from, in the mount's knowledge of this moment. */
+function baseOf(view: View, draft: Draft): MadeFrom {
+  const { base } = draft;
+  if (base !== "seen") return base;
+  const { memory = null } = view.live.store.node(draft.node) ?? {};
+  const record = memory === null ? undefined : view.live.store.memoryRecord(memory);
+  const seen = record === undefined ? view.bases.ofUnmade(draft.node) : view.bases.of(record);
+  return seen ?? draft.head;
+}
+
+function contentOf(view: View, draft: Draft, { content, handle, run, note, beside }: Recording): ContentCommit {
+  const { mtime, ctime } = draft;
+  const base = baseOf(view, draft);
   return {
     content,
     base,

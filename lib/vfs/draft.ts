@@ -7,6 +7,7 @@
  */
 
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Uid } from "../id.ts";
 import type { Base, MadeFrom } from "../store/base.ts";
 import type { FinishedContent } from "../store/chunk.ts";
 import { type ChunkSink, ContentWriter } from "../store/content-writer.ts";
@@ -52,10 +53,9 @@ export class Draft {
   readonly #source: DraftSource;
   /** Content of the file when the draft was made; null for a file that was never committed. */
   readonly baseHash: Hash | null;
-  /** The head when the draft was made: what bytes written in place are on top of. */
-  readonly #head: Base | null;
-  /** What the mount had seen of the file before: what a whole rewrite is made from. */
-  readonly #seen: Base | null;
+  /** The head when the draft was made, and its size: what bytes written in place are on top of. */
+  readonly #headVersion: Uid | null;
+  readonly #headSize: number;
   /** Nothing of the head is left in the bytes. */
   #rewritten = false;
   /** What was committed last, when that did not become the head as it was, and the file stayed open. */
@@ -86,11 +86,12 @@ export class Draft {
   /** When (ms, monotonic) it is committed though nobody asks; Infinity while all of it is recorded. */
   due = Infinity;
 
-  constructor(source: DraftSource, node: NodeRecord, from: { head: Base | null; seen: Base | null }) {
+  /** @param headVersion of the memory, null when the file is none yet */
+  constructor(source: DraftSource, node: NodeRecord, headVersion: Uid | null) {
     this.node = node.number;
     this.#source = source;
-    this.#head = from.head;
-    this.#seen = from.seen;
+    this.#headVersion = headVersion;
+    this.#headSize = node.size;
     this.baseHash = node.content;
     this.#under = { hash: node.content, size: node.size };
     this.#size = node.size;
@@ -104,16 +105,22 @@ export class Draft {
     return this.#size;
   }
 
-  /** What the bytes were made from. */
-  get base(): MadeFrom {
+  /** What the bytes were made from; `"seen"`: from what the mount last saw of the file, else from {@link head}. */
+  get base(): MadeFrom | "seen" {
     if (this.#recorded !== null) return this.#recorded;
-    if (this.onlyAppends && this.#head !== null) return "head";
-    return this.#rewritten ? this.#seen : this.#head;
+    if (this.onlyAppends && this.baseHash !== null) return "head";
+    return this.#rewritten ? "seen" : this.head;
+  }
+
+  /** The head when the draft was made; null for a file that was never committed. */
+  get head(): Base | null {
+    if (this.baseHash === null) return null;
+    return { version: this.#headVersion, hash: this.baseHash, size: this.#headSize };
   }
 
   /** True when nothing of what was there is left in the bytes. */
   get isRewrite(): boolean {
-    return this.#rewritten || this.#head === null;
+    return this.#rewritten || this.baseHash === null;
   }
 
   /** True when all that was written came to the end, wherever that was. */

@@ -53,7 +53,7 @@ export class View implements LiveView, LockHolder {
   readonly identity: MountIdentity;
   readonly invalidator: Invalidator;
   readonly seen = new Seen();
-  readonly bases = new ReadBases();
+  readonly bases: ReadBases;
   readonly drafts = new Map<number, Draft>();
   /**
    * Drafts that were flushed and not committed: the file may be closed for good, its RELEASE on the way. Also those whose
@@ -77,6 +77,7 @@ export class View implements LiveView, LockHolder {
 
   constructor(options: ViewOptions) {
     this.live = options.live;
+    this.bases = new ReadBases((seq) => this.live.store.history.versionAt(seq));
     this.slot = options.slot;
     this.access = options.access;
     this.identity = options.identity;
