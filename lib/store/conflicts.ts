@@ -4,7 +4,7 @@ import { formatId, type Uid } from "../id.ts";
 import type { Base } from "./base.ts";
 import { decodeConflict, encodeConflict } from "./conflict-record.ts";
 import { conflictKey } from "./keys.ts";
-import { appendContent, type ContentCommit, memoryName, newMemory } from "./memories.ts";
+import { appendContent, type ContentCommit, memoryName, newMemory, recordMove } from "./memories.ts";
 import type { MemoryRecord } from "./memory-record.ts";
 import { isFile } from "./mode.ts";
 import { printable } from "./names.ts";
@@ -35,6 +35,7 @@ export function keepBeside(
 ): void {
   const { content } = commit;
   const file = fileBeside(tx, node, memory);
+  if (file.memory !== null && !tx.unsettled.none) recordMove(tx, file.memory);
   const beside = file.memory === null ? newMemory(tx, file) : tx.editMemory(file.memory);
   if (beside.hash !== content.hash) {
     const version = base?.version ?? null;

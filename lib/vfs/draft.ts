@@ -132,6 +132,7 @@ export class Draft {
   goOnFrom(committed: Base): void {
     this.#recorded = committed;
     this.isRecorded = true;
+    this.refused = false;
     this.due = Infinity;
     this.#appendedFrom = null;
     this.written = false;

@@ -9,6 +9,7 @@ import { toBytes } from "../../store/names.ts";
 import { ROOT_NODE } from "../../store/tree.ts";
 import type { Attributes, DirectorySink, HandleRef, NodeEntry, NodeRef, OpenedHandle } from "../filesystem.ts";
 import { isWritable, O_TRUNC } from "../handle.ts";
+import { unownedAttributes } from "../unowned-attributes.ts";
 import type { View } from "../view.ts";
 import type { HiddenDirectory, HiddenName, Look, OpenBytes } from "./node.ts";
 import { HIDDEN_ROOT, HiddenNodes, type KnownNode } from "./nodes.ts";
@@ -77,23 +78,8 @@ export class Hidden {
     return this.#attributes(opened?.look ?? (await node.look()));
   }
 
-  /** A directory has one link, which tells `find` that the number of links says nothing about subdirectories. */
-  #attributes({ mode, size, mtime: { sec, nsec } }: Look): Attributes {
-    const { uid, gid } = this.#view.identity;
-    const times = { atime: sec, atimeNsec: nsec, mtime: sec, mtimeNsec: nsec };
-    return {
-      mode,
-      links: 1,
-      uid,
-      gid,
-      rdev: 0,
-      size,
-      ...times,
-      ctime: sec,
-      ctimeNsec: nsec,
-      btime: sec,
-      btimeNsec: nsec,
-    };
+  #attributes(look: Look): Attributes {
+    return unownedAttributes(look, this.#view.identity);
   }
 
   readlink(number: number): Buffer {

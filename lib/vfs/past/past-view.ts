@@ -10,6 +10,7 @@ import type { LiveStore } from "../live-store.ts";
 import { LockTable } from "../lock-table.ts";
 import type { LockingView } from "../locks.ts";
 import type { SessionReads } from "../session-reads.ts";
+import { unownedAttributes } from "../unowned-attributes.ts";
 import type { MountIdentity } from "../view.ts";
 import { type KnownNode, PastNodes } from "./past-nodes.ts";
 
@@ -70,28 +71,9 @@ export class PastView implements LockingView {
     return { node: this.ref(number), attributes: this.attributes(node) };
   }
 
-  /**
-   * Owners are not kept. A file has one link and one time: its modification. A directory has one link, which tells `find`
-   * that the number of links says nothing about subdirectories.
-   */
-  attributes({ mode, size, mtime: { sec, nsec } }: PastNode): Attributes {
-    const { uid, gid } = this.#identity;
-    return {
-      mode,
-      links: 1,
-      uid,
-      gid,
-      rdev: 0,
-      size,
-      atime: sec,
-      atimeNsec: nsec,
-      mtime: sec,
-      mtimeNsec: nsec,
-      ctime: sec,
-      ctimeNsec: nsec,
-      btime: sec,
-      btimeNsec: nsec,
-    };
+  /** Owners are not kept. */
+  attributes(node: PastNode): Attributes {
+    return unownedAttributes(node, this.#identity);
   }
 
   /** What was at a name (bytes) of a directory, or null. @throws MemfsError `damaged` */
