@@ -20,8 +20,8 @@ const HEAP_FLAGS = ["--max-semi-space-size=4", "--heap-growing-percent=20"];
 /** glibc keeps what a thread freed for that thread: with one arena per thread little ever goes back. */
 const ARENAS = "2";
 
-/** The daemon's file in the build. */
-const MAIN = fileURLToPath(new URL("../daemon/main.js", import.meta.url));
+/** `daemon/main.js` and all that it loads in one file, by `scripts/build.mjs`. */
+const MAIN = fileURLToPath(new URL("../daemon/bundle.js", import.meta.url));
 
 /** Descriptor of the line in the child. */
 const REPORT_FD = 3;

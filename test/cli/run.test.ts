@@ -6,7 +6,8 @@ import { join } from "node:path";
 import t from "tap";
 import type { MemoryVersion, Mount } from "../../lib/api.ts";
 import { requireFuse, until } from "../fixtures/fuse.ts";
-import { environment, MEMFS, mountsBelow, testHome } from "../fixtures/home.ts";
+import { MEMFS } from "../fixtures/build.ts";
+import { environment, mountsBelow, testHome } from "../fixtures/home.ts";
 import { ANN, makeHost } from "../fixtures/users.ts";
 
 t.test("the command finds its memory, its session and its name; its exit code is passed on", async (t) => {

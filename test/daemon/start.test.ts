@@ -157,8 +157,10 @@ t.test("a daemon of another version is named, can be looked at, and is replaced 
   await cp(join(here, "dist"), join(root, "dist"), { recursive: true });
   await cp(join(here, "package.json"), join(root, "package.json"));
   await symlink(join(here, "node_modules"), join(root, "node_modules"));
-  const version = join(root, "dist/lib/version.js");
-  await writeFile(version, (await readFile(version, "utf8")).replace("0.1.0", "9.9.9"));
+  for (const file of ["dist/lib/version.js", "dist/daemon/bundle.js"]) {
+    const text = await readFile(join(root, file), "utf8");
+    await writeFile(join(root, file), text.replace('VERSION = "0.1.0"', 'VERSION = "9.9.9"'));
+  }
   const newer = (...args: string[]) => home.memfsWith({ command: join(root, "dist/cli/main.js") }, ...args);
 
   await home.memfs("daemon", "start");
