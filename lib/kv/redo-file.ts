@@ -20,6 +20,14 @@ import type { RedoRecord } from "./redo-record.ts";
 import { RECORD_HEADER_SIZE, readRecord, readUint64, writeUint64 } from "./redo-record.ts";
 
 export const FILE_HEADER_SIZE = 32;
+/**
+ * Bytes of zeros that a file which is being synced has written behind its records, when they have grown into the last
+ * ones: a datasync of bytes whose place on the disk is known writes them and nothing else, which takes three quarters of
+ * the time. Each such step costs the sync that it goes with some 0.5 ms.
+ */
+const AHEAD_BYTES = 128 * 1024;
+/** Records are near the end of the zeros when there is less than this left for the next one. */
+const NEAR_BYTES = 8 * 1024;
 /** Version of the file header and of the record framing. */
 const FILE_FORMAT = 1;
 const MAGIC = Buffer.from("memfsred", "latin1");
@@ -28,6 +36,7 @@ const AT_NUMBER = 12;
 const AT_FIRST_SEQ = 16;
 const AT_SALT = 24;
 const AT_CRC = 28;
+const ZEROS = Buffer.alloc(AHEAD_BYTES);
 
 export function redoPath(dir: string, number: number): string {
   return join(dir, `${String(number).padStart(8, "0")}.log`);
@@ -46,7 +55,7 @@ export interface ReadResult {
   readonly salt: number;
   /** Where the last whole record ends. */
   readonly end: number;
-  /** Bytes behind `end`: the beginning of a record that never got its answer. */
+  /** Bytes behind `end` but for zeros at last: the beginning of a record that never got its answer. */
   readonly torn: number;
 }
 
@@ -69,8 +78,16 @@ export function readRedoFile(path: string, number: number, visit: (record: RedoR
     seq++;
     end += RECORD_HEADER_SIZE + record.payload.length;
   }
-  refuseHole(bytes, { path, end, salt: header.salt });
-  return { ...header, lastSeq: seq - 1, end, torn: bytes.length - end };
+  const rest = bytes.subarray(0, endOfData(bytes, end));
+  refuseHole(rest, { path, end, salt: header.salt });
+  return { ...header, lastSeq: seq - 1, end, torn: rest.length - end };
+}
+
+/** Where the zeros begin that were written ahead; `from` or more. */
+function endOfData(bytes: Buffer, from: number): number {
+  let end = bytes.length;
+  while (end > from && bytes[end - 1] === 0) end--;
+  return end;
 }
 
 /** A crash can only cut the log short. Valid data behind a bad record means that something else damaged it. */
@@ -120,6 +137,8 @@ export class RedoFile {
   readonly #disk: Disk;
   #fd: number;
   #end: number;
+  /** Up to here the file has been written, with zeros behind its records. */
+  #ahead: number;
   #lastSeq: number;
   #tail = false;
   #syncing: Promise<void> | null = null;
@@ -132,6 +151,7 @@ export class RedoFile {
     this.firstSeq = state.firstSeq;
     this.salt = state.salt;
     this.#end = state.end;
+    this.#ahead = state.end;
     this.#lastSeq = state.lastSeq;
   }
 
@@ -190,6 +210,17 @@ export class RedoFile {
     this.#lastSeq = seq;
   }
 
+  /** Makes room for records that will be synced. Without it they are only slower: a failure is none. */
+  writeAhead(): void {
+    const from = Math.max(this.#end, this.#ahead);
+    if (this.#tail || from - this.#end >= NEAR_BYTES) return;
+    try {
+      this.#ahead = from + this.#disk.write(this.#fd, ZEROS, from);
+    } catch {
+      this.#ahead = from;
+    }
+  }
+
   /** Makes what has been appended survive power loss. Throws the error of the system. */
   async datasync(): Promise<void> {
     const run = this.#disk.datasync(this.#fd);
@@ -233,6 +264,7 @@ export class RedoFile {
     if (!this.#tail) return;
     try {
       this.#disk.truncate(this.#fd, this.#end);
+      this.#ahead = this.#end;
       this.#tail = false;
     } catch (error) {
       throw diskError(`cannot cut redo file ${this.path} back to its last good record`, error);
