@@ -49,6 +49,10 @@ export interface ApplierOptions {
   readonly sealerOf: (space: number) => Sealer;
   /** The checkpoint to write with the last batch. */
   readonly checkpoint: (applied: number) => Checkpoint;
+  /** Makes durable what the changes refer to, before LevelDB has them. */
+  readonly prepare: () => Promise<void>;
+  /** True when so much waits for that, that changes are applied without waiting for quiet. */
+  readonly urgent: () => boolean;
   /** Called when this checkpoint, and everything it speaks for, is in LevelDB. */
   readonly release: (written: Checkpoint) => Promise<void>;
   /** Called after each attempt, whether it succeeded or failed. */
@@ -98,10 +102,16 @@ export class Applier {
     this.wake();
   }
 
+  /** A record without changes is in the log; the next checkpoint covers it. */
+  note(seq: number): void {
+    this.#active.touch(seq);
+    this.wake();
+  }
+
   /** Applies soon what there is to apply. No timer lives while there is nothing. */
   wake(): void {
     if (this.#running !== null || this.#stopped || !this.#active.touched) return;
-    if (this.#active.cost >= this.#options.eager) this.#start();
+    if (this.#active.cost >= this.#options.eager || this.#options.urgent()) this.#start();
     else if (this.#timer === null) this.#wait(this.#options.clock.monotonic() + MAX_AGE);
   }
 
@@ -199,6 +209,7 @@ export class Applier {
     const applied = Math.max(this.#applied, overlay.lastSeq);
     const changes = overlay.entries();
     let written: Checkpoint | null = null;
+    await this.#options.prepare();
     while (written === null) {
       written = await db.write(async (batch) => {
         const checkpoint = (await this.#fill(batch, changes)) ? this.#options.checkpoint(applied) : null;

@@ -18,8 +18,14 @@ export interface Format {
   readonly upgrades: ReadonlyMap<number, UpgradeStep>;
 }
 
-/** What this memfs writes. Format 1 was never released, so there is no step that leads away from it. */
-export const FORMAT: Format = Object.freeze({ version: 2, upgrades: new Map<number, UpgradeStep>() });
+/**
+ * What this memfs writes. Format 1 was never released, so there is no step that leads away from it. Format 3 has value
+ * files, which a memfs that knows format 2 would overlook: everything that was there before stays as it is.
+ */
+export const FORMAT: Format = Object.freeze({
+  version: 3,
+  upgrades: new Map<number, UpgradeStep>([[2, () => Promise.resolve()]]),
+});
 
 const FORMAT_KEY: Key = "format";
 const VERSION_SIZE = 4;

@@ -29,6 +29,10 @@ export interface Range {
 export interface Sealer {
   /** The result is valid until the next call of any sealer's `seal`. */
   seal(context: Uint8Array, value: Uint8Array): Buffer;
+  /** Bytes that a value of `length` bytes takes when it is sealed. */
+  sealedSize(length: number): number;
+  /** As {@link seal}, to the start of `target`, which has at least {@link sealedSize} bytes. */
+  sealTo(context: Uint8Array, value: Uint8Array, target: Buffer): void;
   /** @throws MemfsError `damaged` when the value was altered, moved, or sealed with another key. */
   open(context: Uint8Array, sealed: Uint8Array): Buffer;
 }
@@ -42,6 +46,13 @@ export interface Origin {
   readonly uniqueLow: number;
   /** What was answered, opaque here: enough to answer the same request again. Empty when nothing is needed. */
   readonly reply?: Uint8Array;
+}
+
+/** Where an appended value is: in which of the space's value files, and the bytes that it takes there, sealed. */
+export interface Place {
+  readonly file: number;
+  readonly offset: number;
+  readonly length: number;
 }
 
 /** How long (ms) a deferred batch waits at most for a commit to go with. */
@@ -76,14 +87,17 @@ export interface Space {
    */
   defer(batch: Batch): void;
   /**
-   * Writes large values straight to the database, past the redo log: durable when it resolves, and each for itself. For
-   * what nothing refers to yet and what has the same value whenever it is written; deleting such a key is undefined
-   * until this has resolved. The values must not change meanwhile.
-   * @throws MemfsError `no_space`, `io`, `closed`; some of the values may be stored then
+   * Appends large values to the value files, past the redo log and LevelDB. Resolves with their places, in the same order,
+   * when the death of the process cannot take them any more; power loss takes none that a synced commit refers to.
+   * Whoever is to find them commits the places. The values must not change meanwhile.
+   * @throws MemfsError `no_space`, `io`, `closed`; nothing is appended then
    */
-  store(values: readonly (readonly [Key, Uint8Array])[]): Promise<void>;
+  append(values: readonly Uint8Array[]): Promise<Place[]>;
+  /** An appended value, in memory of its own. @throws MemfsError `damaged`, `io`, `closed` */
+  read(place: Place): Buffer;
   /**
-   * Removes every key of the space for good: from the overlay, from LevelDB's tables (compacted), from the redo log.
+   * Removes every key of the space for good: from the overlay, from LevelDB's tables (compacted), from the redo log; and
+   * its value files.
    * From the call on, anything else on the space throws `closed`. Again after a failure or a crash: harmless.
    */
   destroy(): Promise<void>;

@@ -4,3 +4,5 @@
 export const DATABASE_DIR = "db";
 /** The redo log. */
 export const REDO_DIR = "redo";
+/** Value files. */
+export const VALUES_DIR = "values";

@@ -1,6 +1,5 @@
 /** The durable key-value store: LevelDB behind a redo log. */
 import { join } from "node:path";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Clock } from "../clock.ts";
 import { systemClock } from "../clock.ts";
 import { MemfsError } from "../errors.ts";
@@ -15,13 +14,15 @@ import type { Format } from "./format.ts";
 import { FORMAT, readFormat, upgradeFormat, writeFormat } from "./format.ts";
 import { MAX_SPACE, OWN_SPACE, physicalKey, spaceStart } from "./key.ts";
 import { Batch } from "./batch.ts";
-import type { Entry, Key, Kv, Origin, Range, Sealer, Space } from "./kv.ts";
-import { DATABASE_DIR, REDO_DIR } from "./layout.ts";
+import type { Extent } from "./extent.ts";
+import type { Entry, Key, Kv, Origin, Place, Range, Sealer, Space } from "./kv.ts";
+import { DATABASE_DIR, REDO_DIR, VALUES_DIR } from "./layout.ts";
 import { LevelDb } from "./leveldb.ts";
 import type { OnPoint } from "./points.ts";
 import { redoNumbers, RedoLog, ROTATE_SIZE } from "./redo-log.ts";
 import { Replay } from "./replay.ts";
 import { scanPages } from "./scan.ts";
+import { ValueFiles } from "./value-files.ts";
 
 const MIB = 1024 * 1024;
 
@@ -32,15 +33,16 @@ export interface Bounds {
 }
 
 export interface LevelKvOptions {
-  /** LevelDB goes to `db` in it, the redo log to `redo`. Created when missing. */
+  /** LevelDB goes to `db` in it, the redo log to `redo`, value files to `values`. Created when missing. */
   readonly dir: string;
   /** Opens redo records on start; null for a space whose key is not there: its records are withheld. */
   readonly sealerOf: (space: number) => Sealer | null;
   readonly log: Logger;
   readonly clock?: Clock;
   readonly bounds?: Bounds;
-  /** Bytes after which a new redo file is started. */
+  /** Bytes after which a new redo file is started, and a new value file. */
   readonly rotateSize?: number;
+  readonly valueRotateSize?: number;
   readonly format?: Format;
   /** Fault injection for tests. */
   readonly disk?: Disk;
@@ -48,6 +50,8 @@ export interface LevelKvOptions {
   readonly onPoint?: OnPoint;
 }
 
+/** Bytes of appended values that are made durable without being asked to: bounds what the next start reads again. */
+const UNSYNCED_VALUES = 128 * MIB;
 const BOUNDS: Bounds = Object.freeze({ soft: 16 * MIB, hard: 64 * MIB });
 
 /**
@@ -77,14 +81,23 @@ async function open(db: LevelDb, options: LevelKvOptions): Promise<Kv> {
   }
   const checkpoint = decodeCheckpoint(db.get(physicalKey(OWN_SPACE, CHECKPOINT_KEY)));
   const replay = new Replay(checkpoint, options.sealerOf);
+  const values = await ValueFiles.open({
+    ...{ dir: join(options.dir, VALUES_DIR), disk },
+    ...(options.valueRotateSize === undefined ? {} : { rotateSize: options.valueRotateSize }),
+  });
   const redo = await RedoLog.open({
     ...{ dir, checkpoint, disk, log, onPoint, rotateSize: options.rotateSize ?? ROTATE_SIZE },
     replay: (record, where) => replay.record(record, where),
+    verify: (extent) => values.verify(extent, replay.sealer(extent.space)),
   });
   let kv: Kv | null = null;
   try {
     replay.finish();
-    kv = new LevelKv({ db, redo, replay, log, bounds: options.bounds ?? BOUNDS, onPoint }, checkpoint.applied, clock);
+    kv = new LevelKv(
+      { db, redo, values, replay, log, bounds: options.bounds ?? BOUNDS, onPoint },
+      checkpoint.applied,
+      clock,
+    );
     if (found !== null && found < format.version) {
       await kv.drain();
       await upgradeFormat(db, found, format);
@@ -99,6 +112,7 @@ async function open(db: LevelDb, options: LevelKvOptions): Promise<Kv> {
 interface Parts {
   readonly db: LevelDb;
   readonly redo: RedoLog;
+  readonly values: ValueFiles;
   readonly replay: Replay;
   readonly log: Logger;
   readonly bounds: Bounds;
@@ -108,6 +122,7 @@ interface Parts {
 class LevelKv implements Kv {
   readonly #db: LevelDb;
   readonly #redo: RedoLog;
+  readonly #values: ValueFiles;
   readonly #log: Logger;
   readonly #bounds: Bounds;
   readonly #onPoint: OnPoint;
@@ -123,9 +138,10 @@ class LevelKv implements Kv {
   #closing: Promise<void> | null = null;
 
   constructor(parts: Parts, applied: number, clock: Clock) {
-    const { db, redo, replay, log, bounds, onPoint } = parts;
+    const { db, redo, values, replay, log, bounds, onPoint } = parts;
     this.#db = db;
     this.#redo = redo;
+    this.#values = values;
     this.#log = log;
     this.#bounds = bounds;
     this.#onPoint = onPoint;
@@ -136,6 +152,8 @@ class LevelKv implements Kv {
       eager: bounds.soft / 2,
       sealerOf: (space: number) => this.#sealerOf(space),
       checkpoint: (seq: number) => ({ applied: seq, newestFile: redo.durableFile, withheld: new Map(this.#withheld) }),
+      prepare: () => values.sync(),
+      urgent: () => values.unsynced >= UNSYNCED_VALUES,
       release: (written: Checkpoint) => redo.release(written),
       attempted: () => this.#relieve(),
     };
@@ -172,6 +190,8 @@ class LevelKv implements Kv {
   async sync(): Promise<void> {
     this.check(OWN_SPACE);
     this.#deferred.record();
+    // Before the log, so that no synced record refers to what is not there.
+    if (!this.#values.synced) await this.#values.sync();
     if (!this.#redo.suspect) {
       try {
         await this.#redo.sync();
@@ -258,19 +278,19 @@ class LevelKv implements Kv {
     this.#deferred.add(space, batch);
   }
 
-  async store(space: number, sealer: Sealer, values: readonly (readonly [Key, Uint8Array])[]): Promise<void> {
+  append(space: number, sealer: Sealer, values: readonly Uint8Array[]): Promise<Place[]> {
     this.check(space);
-    await this.#db.write(async (batch) => {
-      let turnBytes = 0;
-      for (const [key, value] of values) {
-        this.check(space);
-        const physical = physicalKey(space, key);
-        batch.put(physical, value.length === 0 ? EMPTY : sealer.seal(physical, value));
-        if ((turnBytes += value.length) < TURN_BYTES) continue;
-        turnBytes = 0;
-        await nextTurn();
-      }
-    });
+    const written = (extent: Extent): void => {
+      this.check(space);
+      this.#onPoint("values");
+      this.#applier.note(this.#redo.appendExtent(extent));
+    };
+    return this.#values.append(space, { sealer, values, written });
+  }
+
+  read(space: number, sealer: Sealer, place: Place): Buffer {
+    this.check(space);
+    return this.#values.read(space, sealer, place);
   }
 
   #recordDeferred(space: number): void {
@@ -289,6 +309,8 @@ class LevelKv implements Kv {
     this.#redo.rotate();
     await this.#applier.checkpoint();
     const range = { gte: spaceStart(space), lt: spaceStart(space + 1) };
+    // Only now: the records that tell of these values are not looked at any more.
+    await this.#values.remove(space);
     await this.#db.erase(range, [range.gte, physicalKey(space, LAST_KEY)], () => this.#onPoint("erased"));
     this.#sealers.delete(space);
   }
@@ -323,14 +345,11 @@ class LevelKv implements Kv {
     await this.#applier.stop();
     this.#relieved?.resolve();
     this.#relieved = null;
+    await this.#values.close();
     await this.#redo.close();
     await this.#db.close();
   }
 }
-
-const EMPTY = Buffer.alloc(0);
-/** Bytes that are sealed in one turn of the event loop. */
-const TURN_BYTES = MIB;
 
 /** Behind every key of a space. */
 const LAST_KEY: Key = "\xff".repeat(64);
@@ -366,8 +385,12 @@ class LevelSpace implements Space {
     this.#kv.defer(this.id, batch);
   }
 
-  store(values: readonly (readonly [Key, Uint8Array])[]): Promise<void> {
-    return this.#kv.store(this.id, this.#sealer, values);
+  append(values: readonly Uint8Array[]): Promise<Place[]> {
+    return this.#kv.append(this.id, this.#sealer, values);
+  }
+
+  read(place: Place): Buffer {
+    return this.#kv.read(this.id, this.#sealer, place);
   }
 
   destroy(): Promise<void> {

@@ -1,8 +1,8 @@
 /** LevelDB, opened the way memfs needs it, its errors translated. The only file that imports `level`. */
-import { mkdir, realpath, statfs } from "node:fs/promises";
+import { mkdir, realpath } from "node:fs/promises";
 import { Level } from "level";
 import { MemfsError } from "../errors.ts";
-import { fullError } from "./disk.ts";
+import { requireFree, RESERVE } from "./disk.ts";
 
 /** What the Node implementation has and the package's common type leaves out. */
 type NodeLevel = Level<Buffer, Buffer> & {
@@ -42,10 +42,6 @@ const OPTIONS = Object.freeze({
 const SYNCED = Object.freeze({ sync: true });
 /** Bytes an iterator may hold in memory. */
 const ITERATOR_BYTES = 256 * 1024;
-/** Free bytes below which LevelDB is not given anything: it must not meet a full disk, see {@link LevelDb.write}. */
-const RESERVE = 16 * MIB;
-/** On a small disk the reserve is this part of it. */
-const RESERVE_PART = 16;
 
 const nothing = (): void => undefined;
 
@@ -116,7 +112,7 @@ export class LevelDb {
    */
   write<T>(fill: (batch: LevelBatch) => T | Promise<T>): Promise<T> {
     return this.#inTurn(async () => {
-      await this.#refuseFullDisk(RESERVE);
+      await requireFree(this.#dir, { reserve: RESERVE, bytes: 0 });
       const batch = this.#db.batch();
       try {
         const result = await fill(batch);
@@ -177,7 +173,7 @@ export class LevelDb {
 
   /** Opening writes tables from the log: only with room for that is the readable database given up for it. */
   async #reopen(): Promise<void> {
-    await this.#refuseFullDisk(2 * RESERVE);
+    await requireFree(this.#dir, { reserve: 2 * RESERVE, bytes: 0 });
     this.#reopening = true;
     try {
       await this.#db.close();
@@ -186,14 +182,6 @@ export class LevelDb {
     } finally {
       this.#reopening = false;
     }
-  }
-
-  async #refuseFullDisk(reserve: number): Promise<void> {
-    const disk = await statfs(this.#dir);
-    const free = disk.bavail * disk.bsize;
-    const total = disk.blocks * disk.bsize;
-    // A filesystem that reports no size at all cannot be asked.
-    if (total > 0 && free < Math.min(reserve, total / RESERVE_PART)) throw fullError(`cannot write to ${this.#dir}`);
   }
 }
 

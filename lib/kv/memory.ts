@@ -2,7 +2,7 @@
 import { MemfsError } from "../errors.ts";
 import { MAX_SPACE } from "./key.ts";
 import type { Batch } from "./batch.ts";
-import type { Entry, Key, Kv, Range, Sealer, Space } from "./kv.ts";
+import type { Entry, Key, Kv, Place, Range, Sealer, Space } from "./kv.ts";
 import { PAGE_SIZE } from "./scan.ts";
 
 /** A new, empty database. */
@@ -57,6 +57,7 @@ class MemorySpace implements Space {
   readonly id: number;
   readonly #kv: MemoryKv;
   readonly #values = new Map<Key, Buffer>();
+  readonly #appended: Buffer[] = [];
   #destroyed = false;
 
   constructor(kv: MemoryKv, id: number) {
@@ -98,15 +99,26 @@ class MemorySpace implements Space {
     this.commit(batch);
   }
 
-  async store(values: readonly (readonly [Key, Uint8Array])[]): Promise<void> {
+  async append(values: readonly Uint8Array[]): Promise<Place[]> {
     this.#check();
-    for (const [key, value] of values) this.#values.set(key, Buffer.from(value));
+    return values.map((value) => {
+      this.#appended.push(Buffer.from(value));
+      return { file: 1, offset: this.#appended.length, length: value.length };
+    });
+  }
+
+  read({ offset }: Place): Buffer {
+    this.#check();
+    const value = this.#appended[offset - 1];
+    if (value === undefined) throw new MemfsError("damaged", `no value was appended at ${offset}`);
+    return value;
   }
 
   async destroy(): Promise<void> {
     this.#kv.check();
     this.#destroyed = true;
     this.#values.clear();
+    this.#appended.length = 0;
   }
 
   async *#pages(entries: readonly Entry[]): AsyncGenerator<readonly Entry[]> {

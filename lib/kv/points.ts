@@ -2,6 +2,8 @@
 export type Point =
   /** A record is in the log, its keys are not in the overlay yet. */
   | "appended"
+  /** Appended values are in their file, the redo log does not tell of them yet. */
+  | "values"
   /** The values are sealed, LevelDB has not been given them. */
   | "batch"
   /** LevelDB has taken all values and the checkpoint; the redo files are still there. */

@@ -55,16 +55,22 @@ export interface ReadResult {
   readonly salt: number;
   /** Where the last whole record ends. */
   readonly end: number;
-  /** Bytes behind `end` but for zeros at last: the beginning of a record that never got its answer. */
+  /**
+   * Bytes behind `end` but for zeros at last: the beginning of a record that never got its answer, or what the visitor cut
+   * off.
+   */
   readonly torn: number;
+  /** The visitor cut off whole records. */
+  readonly cut: boolean;
 }
 
 /**
- * Reads a redo file and calls `visit` with each record in order. Null: the file was torn while its header was written.
+ * Reads a redo file and calls `visit` with each record in order; when that returns false, the record and all behind it are
+ * cut off. Null: the file was torn while its header was written.
  * A record that ends early is torn when nothing valid follows it.
  * @throws MemfsError `damaged` when something valid follows, naming file and offset; `format_newer`
  */
-export function readRedoFile(path: string, number: number, visit: (record: RedoRecord) => void): ReadResult | null {
+export function readRedoFile(path: string, number: number, visit: (record: RedoRecord) => boolean): ReadResult | null {
   const bytes = readFileSync(path);
   const header = readFileHeader(bytes, path, number);
   if (header === null) return null;
@@ -74,13 +80,13 @@ export function readRedoFile(path: string, number: number, visit: (record: RedoR
     const record = readRecord(bytes, end, header.salt);
     if (record === null) break;
     if (record.seq !== seq) throw damaged(path, end, `holds record ${record.seq} where ${seq} belongs`);
-    visit(record);
+    if (!visit(record)) return { ...header, lastSeq: seq - 1, end, torn: endOfData(bytes, end) - end, cut: true };
     seq++;
     end += RECORD_HEADER_SIZE + record.payload.length;
   }
   const rest = bytes.subarray(0, endOfData(bytes, end));
   refuseHole(rest, { path, end, salt: header.salt });
-  return { ...header, lastSeq: seq - 1, end, torn: rest.length - end };
+  return { ...header, lastSeq: seq - 1, end, torn: rest.length - end, cut: false };
 }
 
 /** Where the zeros begin that were written ahead; `from` or more. */
@@ -143,7 +149,11 @@ export class RedoFile {
   #tail = false;
   #syncing: Promise<void> | null = null;
 
-  private constructor(fd: number, disk: Disk, state: { path: string; number: number } & Omit<ReadResult, "torn">) {
+  private constructor(
+    fd: number,
+    disk: Disk,
+    state: { path: string; number: number } & Omit<ReadResult, "torn" | "cut">,
+  ) {
     this.#fd = fd;
     this.#disk = disk;
     this.path = state.path;

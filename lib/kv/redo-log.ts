@@ -16,7 +16,8 @@ import type { OnPoint } from "./points.ts";
 import type { ReadResult } from "./redo-file.ts";
 import { damaged, FILE_HEADER_SIZE, readRedoFile, RedoFile, redoNumber, redoPath } from "./redo-file.ts";
 import type { RedoRecord } from "./redo-record.ts";
-import { RecordEncoder } from "./redo-record.ts";
+import { encodeExtent, RecordEncoder } from "./redo-record.ts";
+import type { Extent } from "./extent.ts";
 
 /** A file above this size (bytes) gets no more records. */
 export const ROTATE_SIZE = 16 * 1024 * 1024;
@@ -32,6 +33,8 @@ export interface RedoLogOptions {
   readonly onPoint: OnPoint;
   /** Called with every record of every file, in order. True: LevelDB needs it and it cannot be opened, so keep its file. */
   readonly replay: (record: RedoRecord, where: { path: string }) => boolean;
+  /** Asked about appended values that LevelDB may not know of yet. False: they never reached the disk. */
+  readonly verify: (extent: Extent) => boolean;
 }
 
 interface Read extends ReadResult {
@@ -84,7 +87,7 @@ export class RedoLog {
   static async open(options: RedoLogOptions): Promise<RedoLog> {
     await mkdir(options.dir, { recursive: true, mode: 0o700 });
     const log = new RedoLog(options);
-    const reads = log.#read();
+    const reads = await log.#read();
     for (const read of reads) {
       const file = RedoFile.reopen(read.path, options.disk, read);
       for (const space of read.withheld) file.withheld.add(space);
@@ -116,11 +119,22 @@ export class RedoLog {
 
   /** Appends one record and returns its number; or throws and changes nothing. @throws MemfsError `no_space`, `io`, `too_large` */
   append(space: number, sealer: Sealer, change: { batch: Batch; origin: Origin | undefined }): number {
-    if (this.#newest().size >= this.#rotateAt) this.#tryRotate();
-    const file = this.#newest();
+    const file = this.#fileForNext();
     const seq = this.#lastSeq + 1;
     const { batch, origin } = change;
     file.append(this.#encoder.encode({ space, seq, salt: file.salt, sealer, batch, origin }), seq);
+    this.#lastSeq = seq;
+    return seq;
+  }
+
+  /**
+   * Records that values were appended, before any record that refers to them, and returns its number: when they are gone
+   * after a power loss, this record and all behind it are cut off. @throws MemfsError `no_space`, `io`
+   */
+  appendExtent(extent: Extent): number {
+    const file = this.#fileForNext();
+    const seq = this.#lastSeq + 1;
+    file.append(encodeExtent(extent, { seq, salt: file.salt }), seq);
     this.#lastSeq = seq;
     return seq;
   }
@@ -179,6 +193,11 @@ export class RedoLog {
     return file;
   }
 
+  #fileForNext(): RedoFile {
+    if (this.#newest().size >= this.#rotateAt) this.#tryRotate();
+    return this.#newest();
+  }
+
   #tryRotate(): void {
     try {
       this.rotate();
@@ -231,8 +250,8 @@ export class RedoLog {
     this.#durableSeq = Math.max(this.#durableSeq, through);
   }
 
-  #read(): Read[] {
-    const { dir, checkpoint, replay } = this.#options;
+  async #read(): Promise<Read[]> {
+    const { dir, checkpoint, replay, verify } = this.#options;
     const numbers = redoNumbers(dir);
     if ((numbers.at(-1) ?? 0) < checkpoint.newestFile) throw missing(dir, checkpoint.newestFile);
     const reads: Read[] = [];
@@ -242,7 +261,9 @@ export class RedoLog {
       const previous = reads.at(-1);
       const result = readRedoFile(path, number, (record) => {
         if (previous !== undefined && previous.torn > 0) throw damaged(previous.path, previous.end, "is cut short");
+        if (record.extent !== null && record.seq > checkpoint.applied && !verify(record.extent)) return false;
         if (replay(record, { path })) withheld.add(record.space);
+        return true;
       });
       if (result === null) {
         // Only the newest file can be torn in its header; it never held a record.
@@ -257,15 +278,47 @@ export class RedoLog {
         this.#dropEmpty(path);
         continue;
       }
-      if (result.torn > 0) this.#reportCut(path, result.torn);
       reads.push({ ...result, number, path, withheld });
+      if (result.cut) {
+        this.#reportLost(path, result.torn);
+        reads.push(await this.#replaceBehind(numbers, { number, seq: result.lastSeq + 1 }));
+        break;
+      }
+      if (result.torn > 0) this.#reportCut(path, result.torn);
     }
     return reads;
+  }
+
+  /**
+   * A new file instead of those behind `from`. It is there for good before anything is removed, and the file that is cut is
+   * cut last: whenever power is lost, the next start finds the same place to cut, or the new file.
+   */
+  async #replaceBehind(numbers: readonly number[], from: { number: number; seq: number }): Promise<Read> {
+    const { dir, disk, checkpoint } = this.#options;
+    const number = Math.max(numbers.at(-1) ?? 0, checkpoint.newestFile) + 1;
+    const file = RedoFile.create(dir, disk, { number, seq: from.seq });
+    try {
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+    await syncDirectory(dir);
+    for (const lost of numbers) if (lost > from.number) await unlink(redoPath(dir, lost));
+    await syncDirectory(dir);
+    const state = { firstSeq: from.seq, lastSeq: from.seq - 1, salt: file.salt, end: file.size, torn: 0, cut: false };
+    return { ...state, number, path: file.path, withheld: new Set() };
   }
 
   #dropEmpty(path: string): void {
     this.#options.log.warn("redo log: a file without records was never finished and is removed", { file: path });
     unlinkSync(path);
+  }
+
+  #reportLost(path: string, bytes: number): void {
+    this.#options.log.warn(
+      "redo log: values never reached the disk; what came after them was not synced and is cut off",
+      { file: path, bytes },
+    );
   }
 
   #reportCut(path: string, bytes: number): void {

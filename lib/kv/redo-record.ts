@@ -6,25 +6,32 @@
  *  0 u32 length of the payload        16 u64 sequence number
  *  4 u32 CRC-32 of all that follows   24 u64 connection of the request, 0 if none
  *  8 u8  record format                32 u64 FUSE unique of the request
- *  9 u8  flags, 0                     40 u32 bytes of the reply in the payload
+ *  9 u8  flags                        40 u32 bytes of the reply in the payload
  * 10 u16 0                            44 u32 number of operations
  * 12 u32 space                        48 payload
  * ```
  * The operations are those of `batch.ts`. All integers are big-endian.
+ *
+ * Flag 1: the record says that values were appended to a value file. Its payload is in the clear, so that it can be
+ * checked without a key: u32 number of the file, u64 start, u64 end, u32 fingerprint (see `extent.ts`).
  */
 import { crc32 } from "node:zlib";
 import { MemfsError } from "../errors.ts";
 import { Batch, DELETE, OPERATION_HEADER_SIZE } from "./batch.ts";
 import type { Origin, Sealer } from "./kv.ts";
+import type { Extent } from "./extent.ts";
 
 export const RECORD_HEADER_SIZE = 48;
 /** Format written into each record, and the only one there is. */
 export const RECORD_FORMAT = 1;
+const EXTENT_FLAG = 1;
+const EXTENT_SIZE = 24;
 /** Largest payload, before sealing: far above any commit, far below what the length field could not hold. */
 const MAX_PAYLOAD = 512 * 1024 * 1024;
 
 const AT_CRC = 4;
 const AT_FORMAT = 8;
+const AT_FLAGS = 9;
 const AT_SPACE = 12;
 const AT_SEQ = 16;
 const AT_CONNECTION = 24;
@@ -43,6 +50,8 @@ export interface RedoRecord {
   readonly origin: Origin;
   readonly replyLength: number;
   readonly operations: number;
+  /** The values it speaks of, if it is a record of flag 1. */
+  readonly extent: Extent | null;
   /** The authenticated part of the header. */
   readonly context: Buffer;
   readonly payload: Buffer;
@@ -78,7 +87,7 @@ export class RecordEncoder {
     this.#record = resized(this.#record, RECORD_HEADER_SIZE + plain.length + 64);
     const header = this.#record;
     header[AT_FORMAT] = RECORD_FORMAT;
-    header[AT_FORMAT + 1] = 0;
+    header[AT_FLAGS] = 0;
     header.writeUInt16BE(0, AT_FORMAT + 2);
     header.writeUInt32BE(input.space, AT_SPACE);
     writeUint64(header, input.seq, AT_SEQ);
@@ -114,6 +123,33 @@ export class RecordEncoder {
   }
 }
 
+/** A record that says that values were appended. */
+export function encodeExtent(extent: Extent, { seq, salt }: { seq: number; salt: number }): Buffer {
+  const record = Buffer.alloc(RECORD_HEADER_SIZE + EXTENT_SIZE);
+  record.writeUInt32BE(EXTENT_SIZE, 0);
+  record[AT_FORMAT] = RECORD_FORMAT;
+  record[AT_FLAGS] = EXTENT_FLAG;
+  record.writeUInt32BE(extent.space, AT_SPACE);
+  writeUint64(record, seq, AT_SEQ);
+  record.writeUInt32BE(extent.file, RECORD_HEADER_SIZE);
+  writeUint64(record, extent.start, RECORD_HEADER_SIZE + 4);
+  writeUint64(record, extent.end, RECORD_HEADER_SIZE + 12);
+  record.writeUInt32BE(extent.fingerprint, RECORD_HEADER_SIZE + 20);
+  record.writeUInt32BE(crc32(record.subarray(AT_FORMAT), salt), AT_CRC);
+  return record;
+}
+
+function decodeExtent(bytes: Buffer, record: number): Extent {
+  const payload = record + RECORD_HEADER_SIZE;
+  return {
+    space: bytes.readUInt32BE(record + AT_SPACE),
+    file: bytes.readUInt32BE(payload),
+    start: readUint64(bytes, payload + 4),
+    end: readUint64(bytes, payload + 12),
+    fingerprint: bytes.readUInt32BE(payload + 20),
+  };
+}
+
 function resized(buffer: Buffer, size: number): Buffer {
   if (size > KEPT_BUFFER) return buffer.length >= size ? buffer : Buffer.allocUnsafeSlow(size);
   return buffer.length === KEPT_BUFFER ? buffer : Buffer.allocUnsafeSlow(KEPT_BUFFER);
@@ -129,7 +165,9 @@ export function readRecord(bytes: Buffer, offset: number, salt: number): RedoRec
   const end = offset + RECORD_HEADER_SIZE + length;
   if (end > bytes.length) return null;
   if (crc32(bytes.subarray(offset + AT_FORMAT, end), salt) !== bytes.readUInt32BE(offset + AT_CRC)) return null;
-  if (bytes[offset + AT_FORMAT] !== RECORD_FORMAT || bytes[offset + AT_FORMAT + 1] !== 0) {
+  const flags = bytes[offset + AT_FLAGS] ?? 0;
+  const isExtent = flags === EXTENT_FLAG && length === EXTENT_SIZE;
+  if (bytes[offset + AT_FORMAT] !== RECORD_FORMAT || (flags !== 0 && !isExtent)) {
     throw new MemfsError("format_newer", "the redo log was written by a newer memfs; update memfs");
   }
   return {
@@ -142,6 +180,7 @@ export function readRecord(bytes: Buffer, offset: number, salt: number): RedoRec
     },
     replyLength: bytes.readUInt32BE(offset + AT_REPLY),
     operations: bytes.readUInt32BE(offset + AT_OPERATIONS),
+    extent: isExtent ? decodeExtent(bytes, offset) : null,
     context: bytes.subarray(offset + AT_FORMAT, offset + RECORD_HEADER_SIZE),
     payload: bytes.subarray(offset + RECORD_HEADER_SIZE, end),
   };

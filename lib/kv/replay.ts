@@ -26,8 +26,12 @@ export class Replay {
   record(record: RedoRecord, where: { path: string }): boolean {
     if (!this.#needed(record)) return false;
     const { space, seq } = record;
+    if (record.extent !== null) {
+      this.overlay.touch(seq);
+      return false;
+    }
     if (space === OWN_SPACE) throw new MemfsError("damaged", `redo record ${seq} in ${where.path} names no space`);
-    const sealer = this.#sealer(space);
+    const sealer = this.sealer(space);
     if (sealer === null) {
       this.overlay.touch(seq);
       this.withheld.set(space, { through: seq, records: (this.withheld.get(space)?.records ?? 0) + 1 });
@@ -59,8 +63,8 @@ export class Replay {
    * Not what LevelDB has: a later record of the same key may be in a file that is gone, and the older would win.
    * Records withheld before are older than any of their space that were applied, since none could be committed then.
    */
-  #needed({ space, seq }: RedoRecord): boolean {
-    const withheld = this.#checkpoint.withheld.get(space);
+  #needed({ space, seq, extent }: RedoRecord): boolean {
+    const withheld = extent === null ? this.#checkpoint.withheld.get(space) : undefined;
     if (withheld !== undefined && seq <= withheld.through) {
       this.#found.set(space, (this.#found.get(space) ?? 0) + 1);
       return true;
@@ -68,7 +72,8 @@ export class Replay {
     return seq > this.#checkpoint.applied;
   }
 
-  #sealer(space: number): Sealer | null {
+  /** Null when the key of the space is missing. */
+  sealer(space: number): Sealer | null {
     let sealer = this.sealers.get(space);
     if (sealer === undefined) this.sealers.set(space, (sealer = this.#sealerOf(space)));
     return sealer;

@@ -1,10 +1,14 @@
 /** The consistency check of a store: references resolve, digests match, counters agree, the chain holds. */
 
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { MemfsError } from "../errors.ts";
 import { formatId, type Uid } from "../id.ts";
+import type { Key, Place } from "../kv/kv.ts";
 import { verifyJournal } from "./audit.ts";
 import { pastEntryKey, rangeOf, readU32, readU48 } from "./keys.ts";
 import { isDirectory, isFile, S_IFDIR, typeOf } from "./mode.ts";
+import { sha256 } from "./hash.ts";
+import { decodeContent } from "./manifest.ts";
 import { decodeEntry, decodePastEntry, type EntryRecord, type PastEntryRecord } from "./entry-record.ts";
 import { decodeMemory, type MemoryRecord } from "./memory-record.ts";
 import { decodeNode, type NodeRecord } from "./node-record.ts";
@@ -22,6 +26,7 @@ export async function checkStore(state: StoreState): Promise<string[]> {
   await check.versionsAreListed();
   check.countersAgree();
   await check.pastMatchesPresent();
+  await check.appendedContentOpens();
   const audit = await verifyJournal(state);
   return audit.problem === null ? check.problems : [...check.problems, `journal: ${audit.problem}`];
 }
@@ -186,6 +191,30 @@ class Check {
           `entry ${JSON.stringify(printable(name))} of node ${parent}: its past ends in something else`,
         );
       }
+    }
+  }
+
+  /** Content in value files is there, and is what its digest says. */
+  async appendedContentOpens(): Promise<void> {
+    for await (const page of this.#state.space.scan(rangeOf("c"))) {
+      for (const { key, value } of page) {
+        const content = decodeContent(value);
+        if (!("file" in content)) continue;
+        this.#expect(
+          this.#holds(content, key),
+          `content in value file ${content.file} at ${content.offset} is damaged`,
+        );
+        await nextTurn();
+      }
+    }
+  }
+
+  #holds(place: Place, key: Key): boolean {
+    try {
+      return this.#state.keyOfContent(sha256(this.#state.read(place))) === key;
+    } catch (error) {
+      if (error instanceof MemfsError && error.code === "damaged") return false;
+      throw error;
     }
   }
 

@@ -4,17 +4,14 @@
  * either.
  */
 
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { MemfsError } from "../errors.ts";
-import type { Key, Space } from "../kv/kv.ts";
+import { Batch } from "../kv/batch.ts";
+import type { Key, Place, Space } from "../kv/kv.ts";
 import type { Chunk, ContentReference, FinishedContent, StoredContent } from "./chunk.ts";
 import { isZeroChunk, LARGEST_CHUNK } from "./chunker.ts";
 import { type ContentCache, ContentMap } from "./content-cache.ts";
 import { EMPTY_HASH, type Hash, hex } from "./hash.ts";
-import { decodeContent, encodeRaw, type Manifest } from "./manifest.ts";
-
-/** Bytes that are copied (~1 ms) before other work gets its turn. */
-const TURN_BYTES = 1024 * 1024;
+import { decodeContent, encodePlace, encodeRaw, type Manifest } from "./manifest.ts";
 
 export interface ByteRange {
   readonly offset: number;
@@ -24,6 +21,8 @@ export interface ByteRange {
 /** What content needs of a store: where a digest is kept, and reading. */
 export interface ContentSource {
   get(key: Key): Buffer | undefined;
+  /** What was appended to a value file. @throws MemfsError `damaged`, `io` */
+  read(place: Place): Buffer;
   keyOfContent(hash: Hash): Key;
   readonly cache?: ContentCache;
 }
@@ -56,25 +55,38 @@ function putChunk(target: ContentTarget, chunk: Chunk, { ask }: { ask: boolean }
 
 /** Where chunks are stored ahead of the content that is made of them. */
 export interface ChunkTarget {
-  readonly space: Pick<Space, "has" | "store">;
+  readonly space: Pick<Space, "has" | "append" | "commit">;
   keyOfContent(hash: Hash): Key;
 }
 
-/** Stores the chunks that are not there; resolves with their bytes. @throws MemfsError `no_space`, `io`, `closed` */
+/**
+ * Appends the chunks that are not there to the value files, and commits their places: so that the content itself commits
+ * little, however large it is. Resolves with their bytes. @throws MemfsError `no_space`, `io`, `closed`
+ */
 export async function storeChunks(target: ChunkTarget, chunks: readonly Chunk[]): Promise<number> {
-  const values = new Map<Key, Buffer>();
+  const found = new Set<Key>();
+  const values: Buffer[] = [];
   let added = 0;
-  let turn = 0;
   for (const { hash, length, bytes } of chunks) {
     const key = target.keyOfContent(hash);
-    if (bytes === null || values.has(key) || target.space.has(key)) continue;
-    values.set(key, encodeRaw(bytes));
+    if (bytes === null || found.has(key) || target.space.has(key)) continue;
+    found.add(key);
+    values.push(bytes);
     added += length;
-    if ((turn += length) < TURN_BYTES) continue;
-    turn = 0;
-    await nextTurn();
   }
-  if (values.size > 0) await target.space.store([...values]);
+  if (values.length === 0) return 0;
+  const places = await target.space.append(values);
+  const batch = new Batch();
+  let next = 0;
+  for (const key of found) {
+    const place = places[next++];
+    if (place !== undefined) batch.put(key, encodePlace(place));
+  }
+  try {
+    target.space.commit(batch);
+  } finally {
+    batch.done();
+  }
   return added;
 }
 
@@ -172,5 +184,6 @@ function fetch(source: ContentSource, hash: Hash): Buffer | Manifest {
   if (hash === EMPTY_HASH) return Buffer.alloc(0);
   const stored = source.get(source.keyOfContent(hash));
   if (stored === undefined) throw new MemfsError("damaged", `content ${hex(hash).slice(0, 16)}… is missing`);
-  return decodeContent(stored);
+  const content = decodeContent(stored);
+  return "file" in content ? source.read(content) : content;
 }

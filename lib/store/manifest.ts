@@ -5,11 +5,14 @@
  * | field | |
  * |---|---|
  * | u8 | record format |
- * | u8 | 0: the bytes follow; 1: a manifest follows |
+ * | u8 | 0: the bytes follow; 1: a manifest follows; 2: they are in a value file, its place follows |
  * | varint, bytes | the end of the content: what is behind the references |
  * | 32 bytes, varint; repeated | digest and length of each reference, in order |
+ *
+ * A place is the varints number of the value file, offset, and length there.
  */
 
+import type { Place } from "../kv/kv.ts";
 import type { ContentReference } from "./chunk.ts";
 import { Reader, Writer } from "./codec.ts";
 import { HASH_BYTES } from "./record.ts";
@@ -17,6 +20,7 @@ import { HASH_BYTES } from "./record.ts";
 const FORMAT = 1;
 const RAW = 0;
 const MANIFEST = 1;
+const PLACED = 2;
 /** Record format and kind. */
 const HEADER_BYTES = 2;
 
@@ -33,6 +37,11 @@ export function encodeRaw(bytes: Buffer): Buffer {
   value[1] = RAW;
   bytes.copy(value, HEADER_BYTES);
   return value;
+}
+
+/** The value under which bytes are found that were appended to a value file. */
+export function encodePlace({ file, offset, length }: Place): Buffer {
+  return new Writer().u8(FORMAT).u8(PLACED).varint(file).varint(offset).varint(length).view();
 }
 
 /** The references of a manifest that only grows: each is encoded once. */
@@ -58,9 +67,10 @@ export function encodeExtension(base: ContentReference, end: Buffer): Buffer {
 }
 
 /** What a stored value says. @throws MemfsError `damaged` */
-export function decodeContent(stored: Buffer): Buffer | Manifest {
+export function decodeContent(stored: Buffer): Buffer | Manifest | Place {
   if (stored[1] === RAW) return stored.subarray(HEADER_BYTES);
   const from = new Reader(stored.subarray(HEADER_BYTES));
+  if (stored[1] === PLACED) return { file: from.varint(), offset: from.varint(), length: from.varint() };
   const end = from.raw(from.varint());
   const references: ContentReference[] = [];
   while (!from.ended) references.push({ hash: from.fixed(HASH_BYTES), length: from.varint() });

@@ -50,7 +50,7 @@ export class AesSealer implements Sealer {
   }
 
   seal(context: Uint8Array, value: Uint8Array): Buffer {
-    const size = AES_HEADER + value.length + TAG_SIZE;
+    const size = this.sealedSize(value.length);
     const sealed = size <= SCRATCH_SIZE ? scratch : Buffer.allocUnsafeSlow(size);
     const nonce = takeNonce();
     sealed[0] = AES_FORMAT;
@@ -58,6 +58,17 @@ export class AesSealer implements Sealer {
     const body = sealed === scratch ? scratchBody : sealed.subarray(AES_HEADER);
     this.#aead.seal({ nonce, aad: aadOf(context) }, value, body);
     return sealed === scratch ? scratch.subarray(0, size) : sealed;
+  }
+
+  sealedSize(length: number): number {
+    return AES_HEADER + length + TAG_SIZE;
+  }
+
+  sealTo(context: Uint8Array, value: Uint8Array, target: Buffer): void {
+    const nonce = takeNonce();
+    target[0] = AES_FORMAT;
+    target.set(nonce, 1);
+    this.#aead.seal({ nonce, aad: aadOf(context) }, value, target.subarray(AES_HEADER));
   }
 
   open(context: Uint8Array, sealed: Uint8Array): Buffer {
@@ -72,11 +83,19 @@ export class AesSealer implements Sealer {
 /** No encryption, only a checksum over context and value, so that damage is seen as with {@link AesSealer}. */
 export class PlainSealer implements Sealer {
   seal(context: Uint8Array, value: Uint8Array): Buffer {
-    const sealed = Buffer.allocUnsafe(PLAIN_HEADER + value.length);
-    sealed[0] = PLAIN_FORMAT;
-    sealed.writeUInt32BE(checksum(context, value), 1);
-    sealed.set(value, PLAIN_HEADER);
+    const sealed = Buffer.allocUnsafe(this.sealedSize(value.length));
+    this.sealTo(context, value, sealed);
     return sealed;
+  }
+
+  sealedSize(length: number): number {
+    return PLAIN_HEADER + length;
+  }
+
+  sealTo(context: Uint8Array, value: Uint8Array, target: Buffer): void {
+    target[0] = PLAIN_FORMAT;
+    target.writeUInt32BE(checksum(context, value), 1);
+    target.set(value, PLAIN_HEADER);
   }
 
   /** The result is a view of `sealed`. */

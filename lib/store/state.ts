@@ -4,7 +4,7 @@ import { MemfsError } from "../errors.ts";
 import { GenerationCache } from "../generation-cache.ts";
 import type { IdSource, Uid } from "../id.ts";
 import type { Clock } from "../clock.ts";
-import type { Key, Space } from "../kv/kv.ts";
+import type { Key, Place, Space } from "../kv/kv.ts";
 import type { ContentSource } from "./content.ts";
 import { ContentCache } from "./content-cache.ts";
 import type { Hash } from "./hash.ts";
@@ -83,6 +83,10 @@ export class StoreState implements ContentSource {
 
   get(key: Key): Buffer | undefined {
     return this.space.get(key);
+  }
+
+  read(place: Place): Buffer {
+    return this.space.read(place);
   }
 
   /** Tag of a name or path: bytes as latin1. */

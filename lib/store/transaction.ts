@@ -7,7 +7,7 @@
 import { MemfsError } from "../errors.ts";
 import type { Uid } from "../id.ts";
 import { Batch } from "../kv/batch.ts";
-import type { Key, Origin } from "../kv/kv.ts";
+import type { Key, Origin, Place } from "../kv/kv.ts";
 import type { KnownVersions } from "./base.ts";
 import type { ContentTarget } from "./content.ts";
 import type { Hash } from "./hash.ts";
@@ -137,6 +137,10 @@ export class Transaction implements ContentTarget {
   /** What is stored: content that this transaction puts is not asked for. */
   get(key: Key): Buffer | undefined {
     return this.#state.get(key);
+  }
+
+  read(place: Place): Buffer {
+    return this.#state.read(place);
   }
 
   put(key: Key, value: Uint8Array): void {

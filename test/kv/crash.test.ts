@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import t from "tap";
+import type { Place } from "../../lib/kv/kv.ts";
 import type { Point } from "../../lib/kv/points.ts";
 import { contents, openIn, rememberingLog, scratchDir, sealerOf } from "../fixtures/kv.ts";
 
@@ -29,6 +30,8 @@ const CASES: readonly (readonly [Point, number])[] = [
   ["rotated", 2],
   ["rotated", 7],
   ["erased", 1],
+  ["values", 2],
+  ["values", 15],
 ];
 
 for (const [point, nth] of CASES) {
@@ -48,6 +51,17 @@ for (const [point, nth] of CASES) {
     }
     t.equal(found.get("gone"), there % 2 === 0 ? undefined : "odd", "no part of a commit");
     t.strictSame(log.lines, [], "a kill tears nothing");
+    const large = kv.space(4, sealerOf(4));
+    const places = await contents(large);
+    t.ok(places.length >= Math.floor(last / 20), `places of ${places.length} pairs of values`);
+    for (const [key, text] of places) {
+      const [first, second] = JSON.parse(text) as Place[];
+      if (first === undefined || second === undefined) return t.fail(`${key} has no places`);
+      const fill = `${Number(key.slice(1))}.`;
+      const right =
+        large.read(first).equals(Buffer.alloc(3000, fill)) && large.read(second).equals(Buffer.alloc(100, fill));
+      if (!right) return t.fail(`the values of ${key} are something else`);
+    }
     const doomed = kv.space(3, sealerOf(3));
     if (point === "erased") {
       await doomed.destroy();

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
 import type { Test } from "tap";
+import type { Place } from "../../lib/kv/kv.ts";
 import { openLevelKv } from "../../lib/kv/level.ts";
 import { silentLog } from "../../lib/log.ts";
 import { batch, contents, entries, EVERYTHING, rememberingLog, sealerOf } from "../fixtures/kv.ts";
@@ -108,3 +109,34 @@ t.test("a disk that fills up under LevelDB's hands: it is opened again before it
   t.equal((await entries(again.space(2, sealerOf(2)))).length, 151);
   await again.close();
 });
+
+t.test(
+  "appended values leave LevelDB and the redo log their room, and a full disk takes none that was told of",
+  async (t) => {
+    const disk = smallDisk(t, 24 * 1024 * 1024);
+    if (disk === null) return;
+    const kv = await openLevelKv({ dir: join(disk, "home"), sealerOf, log: silentLog });
+    t.teardown(() => kv.close());
+    const space = kv.space(2, sealerOf(2));
+    const places: Place[] = [];
+    await t.rejects(async () => {
+    for (let i = 0; i < 100; i++) places.push(...(await space.append([Buffer.alloc(1024 * 1024, `${i}.`)])));
+  }, { code: "no_space", message: /no space left; free some space/ }); // prettier-ignore
+    t.ok(places.length > 5, `${places.length} MiB were taken`);
+    // What is small still has room, in the log and in LevelDB.
+    for (let i = 0; i < 50; i++) space.commit(batch({ [`k${i}`]: JSON.stringify(places[i] ?? null) }));
+    await kv.drain();
+    const filler = fill(disk, 0);
+    await t.rejects(space.append([Buffer.alloc(100)]), { code: "no_space" });
+    rmSync(filler);
+    await kv.close();
+    const again = await openLevelKv({ dir: join(disk, "home"), sealerOf, log: silentLog });
+    t.teardown(() => again.close());
+    const found = again.space(2, sealerOf(2));
+    for (const [index, place] of places.entries()) {
+      if (!found.read(place).equals(Buffer.alloc(1024 * 1024, `${index}.`))) t.fail(`value ${index} is something else`);
+    }
+    t.equal((await contents(found)).length, 50);
+    await again.close();
+  },
+);

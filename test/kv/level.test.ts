@@ -51,7 +51,7 @@ t.test("a newer format is refused and left as it is", async (t) => {
   const dir = await closedHome(t);
   await below(dir, (db) => db.write((writes) => writes.put(formatKey, version(9))));
   const redo = redoFiles(dir).map((file) => readFileSync(file, "latin1"));
-  await t.rejects(openIn(t, dir), { code: "format_newer", message: /format 9, this memfs knows 2/ });
+  await t.rejects(openIn(t, dir), { code: "format_newer", message: /format 9, this memfs knows 3/ });
   t.strictSame(redoFiles(dir).map((file) => readFileSync(file, "latin1")), redo); // prettier-ignore
   t.same(await below(dir, async (db) => db.get(formatKey)), version(9));
 });
@@ -68,28 +68,41 @@ t.test("an older format is upgraded step by step, after the log is drained, and 
   const ran: string[] = [];
   let failures = 1;
   const format: Format = {
-    version: 4,
+    version: 5,
     upgrades: new Map([
-      [2, async (db: LevelDb) => {
-        ran.push(`2 with ${db.get(physicalKey(2, "a")) === undefined ? "nothing" : "data"}`);
+      [3, async (db: LevelDb) => {
+        ran.push(`3 with ${db.get(physicalKey(2, "a")) === undefined ? "nothing" : "data"}`);
       }],
-      [3, async () => {
-        ran.push("3");
+      [4, async () => {
+        ran.push("4");
         if (failures-- > 0) throw new Error("power lost");
       }],
     ]),
   }; // prettier-ignore
   await t.rejects(openIn(t, dir, { format }), /power lost/);
-  t.same(await below(dir, async (db) => db.get(formatKey)), version(3));
+  t.same(await below(dir, async (db) => db.get(formatKey)), version(4));
   const kv = await openIn(t, dir, { format });
-  t.strictSame(ran, ["2 with data", "3", "3"]);
+  t.strictSame(ran, ["3 with data", "4", "4"]);
   t.strictSame(await contents(kv.space(2, sealerOf(2))), [["a", "1"], ["b", "2"]]); // prettier-ignore
   await kv.close();
   await t.rejects(openIn(t, dir, { format: FORMAT }), { code: "format_newer" });
-  await t.rejects(openIn(t, dir, { format: { version: 6, upgrades: new Map() } }), {
+  await t.rejects(openIn(t, dir, { format: { version: 7, upgrades: new Map() } }), {
     code: "damaged",
-    message: /format 4/,
+    message: /format 5/,
   });
+});
+
+t.test("a home of format 2, which had no value files, is one of this format after a start", async (t) => {
+  const dir = await closedHome(t);
+  await below(dir, (db) => db.write((writes) => writes.put(formatKey, version(2))));
+  rmSync(join(dir, "values"), { recursive: true });
+  const kv = await openIn(t, dir);
+  const space = kv.space(2, sealerOf(2));
+  t.strictSame(await contents(space), [["a", "1"], ["b", "2"]]); // prettier-ignore
+  const [place] = await space.append([Buffer.alloc(5000, "x")]);
+  t.ok(place !== undefined && space.read(place).equals(Buffer.alloc(5000, "x")));
+  await kv.close();
+  t.same(await below(dir, async (db) => db.get(formatKey)), version(FORMAT.version));
 });
 
 t.test("a second open of the same directory is told what to do", async (t) => {
@@ -276,6 +289,8 @@ t.test("a key overwritten many times is sealed once for LevelDB", async (t) => {
       sealed.set(key, (sealed.get(key) ?? 0) + 1);
       return sealer.seal(context, value);
     },
+    sealedSize: (length) => sealer.sealedSize(length),
+    sealTo: (context, value, target) => sealer.sealTo(context, value, target),
     open: (context, value) => sealer.open(context, value),
   };
   const kv = await openIn(t, dir);

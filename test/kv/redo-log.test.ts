@@ -286,6 +286,7 @@ function faultyDisk() {
       raise(fail.write);
       return systemDisk.write(fd, bytes, position);
     },
+    writeInPool: (fd, bytes, position) => systemDisk.writeInPool(fd, bytes, position),
     truncate(fd, size) {
       raise(fail.truncate);
       systemDisk.truncate(fd, size);

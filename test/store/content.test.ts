@@ -1,9 +1,14 @@
 /** Content by digest: what is put is got, equal stretches are stored once, and a log that grows costs little. */
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import t from "tap";
 import type { Key } from "../../lib/kv/kv.ts";
+import { openLevelKv } from "../../lib/kv/level.ts";
+import { silentLog } from "../../lib/log.ts";
 import { getContent, getContentRange, openContent, putContent } from "../../lib/store/content.ts";
 import { ContentWriter, finishedContent, INLINE_BYTES } from "../../lib/store/content-writer.ts";
 import { type Hash, sha256 } from "../../lib/store/hash.ts";
+import { scratchDir } from "../fixtures/kv.ts";
 import { randomFrom } from "../fixtures/random.ts";
 import { spaceOf, stored, storeFixture } from "../fixtures/store.ts";
 import { StoreFiles } from "../fixtures/store-files.ts";
@@ -27,6 +32,10 @@ class Contents {
 
   get(key: Key): Buffer | undefined {
     return this.values.get(key);
+  }
+
+  read(): Buffer {
+    throw new Error("nothing was appended");
   }
 
   put(key: Key, value: Uint8Array): void {
@@ -221,3 +230,48 @@ t.test("no key of the database is a plain digest or holds a name", async (t) => 
   t.ok(keys.length > 20);
   t.strictSame(keys.filter((key) => plain.some((text) => key.includes(text))), []); // prettier-ignore
 });
+
+/** Bytes of all files below. */
+function sizeOf(dir: string): number {
+  const names = readdirSync(dir, { recursive: true, encoding: "utf8" });
+  return names.reduce((sum, name) => sum + statSync(join(dir, name)).size, 0);
+}
+
+t.test(
+  "chunks stored ahead are appended once, read like others, and the check finds any that is damaged",
+  async (t) => {
+    const dir = scratchDir(t);
+    const kv = await openLevelKv({ dir, sealerOf: () => null, log: silentLog });
+    const { store } = await storeFixture(t, kv);
+    const files = new StoreFiles(store);
+    const bytes = noise(3 * MIB);
+    const content = finishedContent(bytes);
+    const added = await store.storeChunks(content.chunks);
+    t.equal(added, content.chunks.reduce((sum, { length }) => sum + length, 0)); // prettier-ignore
+    t.equal(await store.storeChunks(content.chunks), 0, "they are there");
+    files.write("/large", bytes);
+    t.ok(files.read("/large").equals(bytes));
+    await kv.drain();
+    t.ok(sizeOf(join(dir, "values")) > bytes.length - 100 * KIB);
+    t.ok(sizeOf(join(dir, "db")) < 300 * KIB, "the database has the places");
+    files.write("/edited", edited(bytes));
+    t.strictSame(await store.check(), []);
+    const [file = ""] = readdirSync(join(dir, "values"), { recursive: true, encoding: "utf8" }).filter((name) =>
+      name.endsWith(".data"),
+    );
+    const path = join(dir, "values", file);
+    const whole = readFileSync(path);
+    const damaged = Buffer.from(whole);
+    // In the first value: behind the header of the file and its own length.
+    const at = 28 + below(1000);
+    damaged.writeUInt8(damaged.readUInt8(at) ^ 1, at);
+    writeFileSync(path, damaged);
+    const problems = await store.check();
+    t.equal(problems[0], "content in value file 1 at 28 is damaged");
+    t.match(problems[1], /journal: entry \d+: value file .* is damaged at offset 28/);
+    writeFileSync(path, whole.subarray(0, Math.floor(whole.length / 2)));
+    t.ok((await store.check()).length > 1);
+    t.throws(() => files.read("/large"), { code: "damaged", message: /value file .* ends before/ });
+    writeFileSync(path, whole);
+  },
+);
