@@ -5,7 +5,7 @@
  */
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { installDebian, installPackages, requireNode } from "./prepare.mjs";
@@ -23,13 +23,22 @@ function testEnvironment(home) {
   return { ...Object.fromEntries(own), MEMFS_HOME: home };
 }
 
+/** Test files that run at a time. They wait half of their time: for daemons, tools, and what happens by and by. */
+const JOBS = 2 * availableParallelism();
+
 /**
  * @param {TapReport} report
  * @param {NodeJS.ProcessEnv} env
  * @returns {Promise<number>} tap's exit code
  */
 async function runTap(report, env) {
-  const args = ["node_modules/tap/dist/esm/run.mjs", "run", "--reporter=tap", ...process.argv.slice(2)];
+  const args = [
+    "node_modules/tap/dist/esm/run.mjs",
+    "run",
+    "--reporter=tap",
+    `--jobs=${JOBS}`,
+    ...process.argv.slice(2),
+  ];
   const tap = spawn(process.execPath, args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "inherit"] });
   for await (const line of createInterface({ input: tap.stdout })) report.line(line);
   return await new Promise((resolve) => {

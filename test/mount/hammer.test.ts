@@ -101,7 +101,7 @@ async function audited(t: Test, home: TestHome): Promise<void> {
 /** The rounds in which the daemon is killed once a random number of changes was acknowledged. */
 async function crashes(t: Test, place: Place, budget: Budget): Promise<number> {
   let rounds = 0;
-  for (; budget.left() || rounds === 0; rounds += 1) {
+  for (; budget.left(rounds) || rounds === 0; rounds += 1) {
     const round = { name: `crash${rounds}`, seed: budget.seed + 1 + rounds, seconds: 60 };
     const scratch = await place.prepare(round.name);
     const { claims, ended } = startWorkers(t, place, { round, scratch });
@@ -120,13 +120,13 @@ async function crashes(t: Test, place: Place, budget: Budget): Promise<number> {
 
 t.test("eight processes on four mounts of one store, and the daemon killed under them", async (t) => {
   if (!requireFuse(t)) return;
-  const budget = budgetOf(t, { seconds: 20 });
+  const budget = budgetOf(t, { cases: 2 });
   const home = await testHome(t);
   const place = new Place(home);
   await place.directories();
   await place.mount();
 
-  const round = { name: "steady", seed: budget.seed, seconds: Number(process.env["MEMFS_TEST_SECONDS"] ?? 20) * 0.4 };
+  const round = { name: "steady", seed: budget.seed, seconds: (budget.seconds ?? 15) * 0.4 };
   const scratch = await place.prepare(round.name);
   const { claims, ended } = startWorkers(t, place, { round, scratch });
   await ended;

@@ -1,8 +1,8 @@
 /** What the kernels of other mounts are told when something changes, and what they may keep. */
-import t from "tap";
+import t, { type Test } from "tap";
 import type { NodeRef } from "../../lib/vfs/filesystem.ts";
 import { OPERATOR } from "../fixtures/store.ts";
-import { mountedFixture, O_APPEND, O_RDONLY, O_WRONLY, type TestMount } from "../fixtures/vfs.ts";
+import { mountedFixture, O_APPEND, O_TRUNC, O_RDONLY, O_WRONLY, type TestMount } from "../fixtures/vfs.ts";
 
 /** What a mount's kernel is told while `change` runs. */
 async function told(mount: TestMount, change: () => unknown): Promise<string[]> {
@@ -105,16 +105,57 @@ t.test(
   },
 );
 
-t.test("what a draft holds while its file goes back is a version at its close", async (t) => {
-  const { mount, store } = await mountedFixture(t);
+/** A file of two versions goes back to the first while a draft of the second is open; the draft is closed after that. */
+async function wentBackUnder(t: Test, flags: number, text: string) {
+  const { mount, other, store } = await mountedFixture(t);
   await mount.write("/f", "one\n");
   const { headSeq } = await store.settledUsage();
   await mount.write("/f", "two\n");
-  const open = await mount.open("/f", O_WRONLY | O_APPEND);
-  await mount.put(open, "mine\n");
+  const open = await mount.open("/f", O_WRONLY | flags);
+  await mount.put(open, text);
   await store.reversal.rollbackTree({ path: Buffer.from("/"), to: { seq: headSeq } }, { actor: OPERATOR });
+  const second = await other();
+  t.equal(await second.read("/f"), "one\n", "the others see it back at once");
   await mount.close(open);
-  t.match(await mount.read("/f"), /mine\n$/);
+  const files = new Map<string, string>();
+  for (const name of await second.list("/")) files.set(name.replace(/-.*/, ""), await second.read(`/${name}`));
+  t.equal(await mount.read("/f"), await second.read("/f"));
+  const { items } = await store.history.list({ path: Buffer.from("/f"), limit: 100 });
+  const oldestFirst = items.toReversed();
+  const versions = oldestFirst.map(({ operation, actor, parents }) => ({
+    operation,
+    by: actor.type,
+    from: parents.map((id) => oldestFirst.findIndex((item) => item.id === id) + 1),
+  }));
+  return { files: Object.fromEntries(files), versions };
+}
+
+/** The first two versions, and the rollback. */
+const BEFORE_THE_CLOSE = [
+  { operation: "created", by: "session", from: [] },
+  { operation: "modified", by: "session", from: [1] },
+  { operation: "modified", by: "user", from: [2] },
+];
+
+t.test("what is appended while the file goes back stands behind what it has gone back to", async (t) => {
+  t.strictSame(await wentBackUnder(t, O_APPEND, "mine\n"), {
+    files: { f: "one\nmine\n" },
+    versions: [...BEFORE_THE_CLOSE, { operation: "modified", by: "session", from: [3] }],
+  });
+});
+
+t.test("a rewrite that adds a line while the file goes back is merged with what it has gone back to", async (t) => {
+  t.strictSame(await wentBackUnder(t, O_TRUNC, "two\nmine\n"), {
+    files: { f: "one\nmine\n" },
+    versions: [...BEFORE_THE_CLOSE, { operation: "modified", by: "session", from: [3, 2] }],
+  });
+});
+
+t.test("a rewrite of the line that goes back meanwhile is kept beside", async (t) => {
+  t.strictSame(await wentBackUnder(t, O_TRUNC, "mine\n"), {
+    files: { f: "one\n", "f.conflict": "mine\n" },
+    versions: BEFORE_THE_CLOSE,
+  });
 });
 
 t.test("what a kernel has forgotten it is not told of", async (t) => {
