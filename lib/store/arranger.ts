@@ -164,8 +164,9 @@ export class Arranger {
     if (directory.names.length === 0 && number !== ROOT_NODE) this.#come(directory, at, path);
     if (changed) directory.mode = mode;
     if (changed) this.#touch(at);
+    // Also when it comes into another directory that is at the same path now: paths alone would not tell.
+    if (from !== undefined) tx.journal("entry.renamed", {}, { path: from, detail: { to: path } });
     if (from !== undefined && from !== path) {
-      tx.journal("entry.renamed", {}, { path: from, detail: { to: path } });
       this.#tell({ kind: "directory", action: "moved", path, from });
     } else if (changed) {
       tx.journal("node.changed", {}, { path, detail: { permissions: mode & 0o7777 } });

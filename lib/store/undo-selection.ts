@@ -25,13 +25,14 @@ export interface Extent {
 export class UndoSelection {
   /** As the journal keeps it; a transaction by its last entry. */
   readonly of: UndoOf;
-  /** Of each memory that it did something to, the first selected entry, and the paths of the names that it gave or took. */
-  readonly memories = new Map<Uid, { first: number; readonly paths: Set<string> }>();
+  /** Memories that it did something to, with the first selected entry of each. */
+  readonly memories = new Map<Uid, number>();
   /** Memories whose attributes it set. */
   readonly attributes = new Set<Uid>();
   /** Selected entries that tell of names and attributes, oldest first. */
   readonly entries: JournalEntry[] = [];
   readonly #state: StoreState;
+  /** Entries, and their versions alike. */
   readonly #seqs = new Set<number>();
   /** Whether a transaction, by its time, takes this back, or takes back what does. */
   readonly #reversals = new Map<Micros, boolean>();
@@ -94,29 +95,55 @@ export class UndoSelection {
 
   #add(entry: JournalEntry): void {
     const { seq, memory, version } = entry;
-    const isNamed = this.#isNamed(entry);
-    const isChange = entry.kind === "node.changed";
-    if (version !== null) this.#seqs.add(seq);
-    if (isNamed || isChange) this.entries.push(entry);
-    if (memory === null || (version === null && !isNamed && !isChange)) return;
-    if (isChange) this.attributes.add(memory);
-    const known = this.memories.get(memory) ?? { first: seq, paths: new Set<string>() };
-    this.memories.set(memory, known);
-    known.first = Math.min(known.first, seq);
-    if (isNamed) for (const path of pathsOf(entry)) known.paths.add(path);
+    const isTelling = this.#tellsOfNames(entry);
+    this.#seqs.add(seq);
+    if (isTelling) this.entries.push(entry);
+    if (memory === null || (version === null && !isTelling)) return;
+    if (entry.kind === "node.changed") this.attributes.add(memory);
+    this.memories.set(memory, Math.min(this.memories.get(memory) ?? seq, seq));
   }
 
-  /** Whether something came to a name, or left it. */
+  /** Whether something came to a name or left it, or got other attributes. */
+  #tellsOfNames(entry: JournalEntry): boolean {
+    return entry.kind === "node.changed" || this.#isNamed(entry);
+  }
+
   #isNamed({ kind, version, erasable }: JournalEntry): boolean {
     if (kind.startsWith("entry.") || kind === "memory.renamed" || kind === "memory.deleted") return true;
     if (version === null || version.previous === 0) return version !== null;
     return this.#state.versionAt(version.previous)?.path !== erasable?.path || erasable?.made?.sizeBefore === null;
   }
 
-  /** Whether a version is selected, or belongs to an undo of the selection: both together are as if neither was. */
-  isTheirs(version: VersionRecord): boolean {
-    if (this.#seqs.has(version.seq)) return true;
-    return version.made.note !== null && this.#isReversal(version.seq, version.createdAt);
+  /** The entries of a transaction that tell of names and attributes, and all paths in them: of before it or after it. */
+  entriesOf({ first, last }: Extent): { readonly entries: readonly JournalEntry[]; readonly paths: ReadonlySet<string> } {
+    const entries: JournalEntry[] = [];
+    const paths = new Set<string>();
+    for (let seq = first; seq <= last; seq++) {
+      const entry = this.#state.journalEntry(seq);
+      if (entry === undefined || !this.#tellsOfNames(entry)) continue;
+      entries.push(entry);
+      for (const path of this.#pathsOf(entry)) paths.add(path);
+    }
+    return { entries, paths };
+  }
+
+  /** Where things were and came to be. */
+  #pathsOf({ erasable, version }: JournalEntry): string[] {
+    const { path, detail } = erasable ?? {};
+    const before = version === null || version.previous === 0 ? null : this.#state.versionAt(version.previous)?.path;
+    return [path, detail?.["from"], detail?.["to"], before].filter((one) => typeof one === "string");
+  }
+
+  /** Whether an entry is selected, or belongs to an undo of the selection: both together are as if neither was. */
+  isTheirs(seq: number): boolean {
+    if (this.#seqs.has(seq)) return true;
+    const entry = this.#state.journalEntry(seq);
+    return entry !== undefined && this.#isReversal(seq, entry.at);
+  }
+
+  /** The same of a version. */
+  isTheirVersion({ seq, createdAt, made }: VersionRecord): boolean {
+    return this.#seqs.has(seq) || (made.note !== null && this.#isReversal(seq, createdAt));
   }
 
   #isReversal(seq: number, at: Micros): boolean {
@@ -132,6 +159,7 @@ export class UndoSelection {
   #isOfThis(of: unknown): boolean {
     if (isDeepStrictEqual(of, this.of)) return true;
     if (typeof of !== "object" || of === null || !("seq" in of) || typeof of.seq !== "number") return false;
+    if (this.#seqs.has(of.seq)) return true;
     const undone = this.#state.journalEntry(of.seq);
     return undone?.kind === "undo" && this.#isReversal(of.seq, undone.at);
   }
@@ -148,12 +176,6 @@ export class UndoSelection {
     this.#extents.set(entry.at, extent);
     return extent;
   }
-}
-
-/** Where things were and came to be. */
-export function pathsOf({ erasable }: JournalEntry): string[] {
-  const { path, detail } = erasable ?? {};
-  return [path, detail?.["from"], detail?.["to"]].filter((one) => typeof one === "string");
 }
 
 function unknown(of: UndoOf): string {

@@ -4,22 +4,13 @@ import type { Store } from "../../lib/store/store.ts";
 import type { Actor, Reversed } from "../../lib/store/types.ts";
 import type { UndoOf } from "../../lib/store/undo-selection.ts";
 import { Player } from "../fixtures/player.ts";
-import { randomFrom } from "../fixtures/random.ts";
+import { randomFrom, testSeed } from "../fixtures/random.ts";
 import { OPERATOR, storeFixture } from "../fixtures/store.ts";
 import { bytesOf, StoreFiles } from "../fixtures/store-files.ts";
 import { present } from "../fixtures/trees.ts";
 
 const cause = { actor: OPERATOR };
 
-/**
- * The same cases each time: of some 25 seeds one finds directories and links that were exchanged several times within one
- * session or rollback, of which a name stays away (docs/guarantees.md has the limit).
- */
-function seedOf(t: Test): number {
-  const seed = Number(process.env["MEMFS_TEST_SEED"] ?? 203);
-  t.comment(`MEMFS_TEST_SEED=${seed}`);
-  return seed;
-}
 const OTHER: Actor = { type: "session", sessionId: "s-2", agent: "editor" };
 const THEM: UndoOf = { session: "s-1" };
 
@@ -235,7 +226,7 @@ t.test("again there is nothing to do, also after it was taken back and done agai
 });
 
 t.test("undo of the undo is identity, and of a session that nobody built on it is the state without it", async (t) => {
-  const seed = seedOf(t);
+  const seed = testSeed(t);
   const random = randomFrom(seed);
   const { store } = await storeFixture(t);
   const player = new Player(store, random, { plain: true });
@@ -266,7 +257,7 @@ t.test("undo of the undo is identity, and of a session that nobody built on it i
 });
 
 t.test("a rollback is undone like anything else", async (t) => {
-  const seed = seedOf(t);
+  const seed = testSeed(t);
   const random = randomFrom(seed);
   const { store } = await storeFixture(t);
   const player = new Player(store, random, { plain: true });

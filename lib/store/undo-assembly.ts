@@ -1,0 +1,271 @@
+/** From what is wanted of each memory, directory and link to what is to change: what cannot have its place stays. */
+
+import { formatId, type Uid } from "../id.ts";
+import type { Arrangement, PlacedDirectory, PlacedFile, PlacedLink } from "./arrangement.ts";
+import { printable, toBytes } from "./names.ts";
+import type { NodeName } from "./node-record.ts";
+import type { Timestamp } from "./record.ts";
+import type { StoreState } from "./state.ts";
+import { nodeAt, pathOf } from "./tree.ts";
+import type { Kept } from "./types.ts";
+import type { MemoryUndo } from "./undo-memory.ts";
+import { isSameTime, type Piece, type Pieces } from "./undo-places.ts";
+import type { SlotChanges } from "./undo-slots.ts";
+import { UndoTree } from "./undo-tree.ts";
+import type { VersionRecord } from "./version-record.ts";
+
+/** What is to change, and what cannot. */
+export interface Assembled {
+  readonly arrangement: Arrangement;
+  readonly kept: readonly Kept[];
+  /** The versions that memories are as again. */
+  readonly to: ReadonlyMap<Uid, VersionRecord>;
+}
+
+export interface Parts {
+  readonly memories: ReadonlyMap<Uid, MemoryUndo>;
+  readonly pieces: Pieces;
+  readonly changes: SlotChanges;
+  /** What others built on it goes, too. */
+  readonly force: boolean;
+}
+
+type Change = MemoryUndo["change"];
+
+const UNCHANGED: Change = Object.freeze({ content: null, mode: null, mtime: null });
+const PERMISSIONS = 0o7777;
+const NOWHERE = "the directory it was in is gone";
+
+export function assembleUndo(state: StoreState, parts: Parts): Assembled {
+  return new Assembly(state, parts).run();
+}
+
+class Assembly {
+  readonly #state: StoreState;
+  readonly #parts: Parts;
+  /** Memories, directories and links, by id or node. */
+  readonly #pieces: Map<Uid | number, Piece>;
+  readonly #changes = new Map<Uid, Change>();
+  readonly #stays = new Set<Piece>();
+  readonly #kept: Kept[] = [];
+  readonly #to = new Map<Uid, VersionRecord>();
+  #tree: UndoTree;
+
+  constructor(state: StoreState, parts: Parts) {
+    this.#state = state;
+    this.#parts = parts;
+    this.#pieces = new Map(parts.pieces.all);
+    for (const [uid, memory] of parts.memories) this.#addMemory(uid, memory);
+    for (const piece of this.#pieces.values()) if (piece.isMoved) this.#keep(piece, "others moved it since");
+    this.#addAttributes();
+    this.#tree = this.#newTree();
+  }
+
+  run(): Assembled {
+    while (this.#giveUp()) this.#tree = this.#newTree();
+    const pieces = [...this.#pieces.values()];
+    const directories = pieces.filter(({ kind }) => kind === "directory");
+    const links = pieces.filter(({ kind }) => kind === "symlink");
+    const arrangement = {
+      files: this.#files(),
+      directories: [...directories.flatMap((one) => this.#directory(one)), ...this.#standIns()].sort(byDepth),
+      links: links.flatMap((link) => this.#linksOf(link)),
+      removedLinks: links.flatMap((link) => this.#removedOf(link)),
+      emptied: this.#emptied(directories),
+    };
+    return { arrangement, kept: this.#kept, to: this.#to };
+  }
+
+  #newTree(): UndoTree {
+    return new UndoTree(this.#state, this.#pieces, { stays: this.#stays, pathsThen: this.#parts.changes.paths });
+  }
+
+  #addMemory(uid: Uid, { fate, change, to, kept, path }: MemoryUndo): void {
+    const piece = this.#parts.pieces.ofMemory(uid);
+    this.#pieces.set(uid, piece);
+    if (to !== null) this.#to.set(uid, to);
+    if (fate !== "goes") this.#changes.set(uid, change);
+    const isGiven = fate === "goes" && !piece.isMoved && piece.wanted.length > 0 && !this.#parts.force;
+    for (const reason of isGiven ? [...kept, "others gave it a name, so it stays"] : kept) this.#keep(piece, reason);
+    if (fate === "remains") piece.isMoved = false;
+    piece.wanted = this.#wanted(piece, { fate, path: to?.path ?? path });
+  }
+
+  #wanted({ now, wanted }: Piece, { fate, path }: { fate: MemoryUndo["fate"]; path: string }): readonly NodeName[] {
+    if (fate === "goes") return this.#parts.force ? [] : wanted;
+    if (fate === "remains" && now.length > 0) return now;
+    if (fate === "stays" && now.length === 0) return now;
+    if (wanted.length > 0) return wanted;
+    // Nothing tells of its names any more.
+    return now.length > 0 ? now : this.#slotsAt(path);
+  }
+
+  #slotsAt(path: string): readonly NodeName[] {
+    const cut = path.lastIndexOf("/");
+    const directory = nodeAt(this.#state, path.slice(0, cut));
+    return directory === null ? [] : [{ parent: directory.number, name: path.slice(cut + 1) }];
+  }
+
+  /** What was set since by others stays. */
+  #addAttributes(): void {
+    const set = new Map<Uid, { mode: number; mtime: Timestamp }>();
+    for (const { memory, mode, mtime } of this.#parts.changes.attributes) {
+      const piece = this.#parts.pieces.ofMemory(memory);
+      // As it was then, it has them already.
+      if (piece.node === null || this.#to.has(memory)) continue;
+      const now = set.get(memory) ?? { mode: piece.mode, mtime: piece.mtime };
+      set.set(memory, now);
+      if (mode !== null && (now.mode & PERMISSIONS) === mode.permissions) now.mode = mode.before;
+      if (mtime !== null && isSameTime(now.mtime, mtime.after)) now.mtime = mtime.before;
+    }
+    for (const [memory, { mode, mtime }] of set) {
+      const piece = this.#parts.pieces.ofMemory(memory);
+      const change = this.#changes.get(memory) ?? UNCHANGED;
+      this.#changes.set(memory, {
+        content: change.content,
+        mode: mode === piece.mode ? change.mode : mode,
+        mtime: isSameTime(mtime, piece.mtime) ? change.mtime : mtime,
+      });
+    }
+  }
+
+  /** Finds what has no place; it stays, and so may be in the way of others. Directories first: others are below them. */
+  #giveUp(): boolean {
+    const claimed = new Set<string>();
+    for (const kind of ["directory", "symlink", "memory"] as const) {
+      let isAny = false;
+      for (const piece of this.#pieces.values()) {
+        if (piece.kind !== kind || this.#stays.has(piece)) continue;
+        const reason = this.#obstacle(piece, claimed);
+        if (reason === null) continue;
+        this.#keep(piece, reason);
+        this.#stays.add(piece);
+        isAny = true;
+      }
+      if (isAny) return true;
+    }
+    return false;
+  }
+
+  /** Why it cannot be where it is wanted; null when it can. */
+  #obstacle(piece: Piece, claimed: Set<string>): string | null {
+    const tree = this.#tree;
+    if (isRemoved(piece, tree)) return tree.entriesLeft(piece.node ?? 0) > 0 ? "something else is in it" : null;
+    const arrivals = tree.arrivalsOf(piece);
+    for (const arrival of arrivals) {
+      const { path } = arrival;
+      if (path === null) return NOWHERE;
+      if (claimed.has(path) || tree.isTaken(arrival)) return `its path ${printable(path)} is taken`;
+    }
+    for (const { path } of arrivals) if (path !== null) claimed.add(path);
+    return null;
+  }
+
+  #keep(piece: Piece, reason: string): void {
+    const memoryId = piece.memory === null ? null : formatId("mem", piece.memory);
+    this.#kept.push({ kind: piece.kind, memoryId, path: toBytes(this.#nameOf(piece)), reason });
+  }
+
+  /** Where it is, or was to be. */
+  #nameOf({ memory, now, wanted }: Piece): string {
+    const [slot] = now;
+    if (memory !== null) return this.#state.memory(memory)?.path ?? "";
+    if (slot !== undefined) return this.#pathNow(slot);
+    return wanted[0] === undefined ? "" : (this.#tree.pathOf(wanted[0]) ?? wanted[0].name);
+  }
+
+  #pathNow(slot: NodeName): string {
+    return pathOf({ node: (number) => this.#state.nodeOrDamaged(number) }, slot);
+  }
+
+  #files(): PlacedFile[] {
+    const files: PlacedFile[] = [];
+    for (const [memory, piece] of this.#pieces) {
+      if (typeof memory !== "string") continue;
+      const paths = this.#pathsOf(memory, piece);
+      const { content, mode, mtime } = this.#changes.get(memory) ?? UNCHANGED;
+      // It would have come back, if there were a place for it.
+      if (piece.node === null && (paths === null || paths.length === 0)) continue;
+      if (paths === null && content === null && mode === null && mtime === null) continue;
+      files.push({ memory, paths, content, mode, mtime });
+    }
+    return files;
+  }
+
+  /** Its paths, its own first; null when it stays at its names, wherever these will be. */
+  #pathsOf(memory: Uid, piece: Piece): readonly string[] | null {
+    const tree = this.#tree;
+    const places = tree.placesOf(piece);
+    const paths = places.flatMap((slot) => tree.pathOf(slot) ?? []);
+    const own = this.#to.get(memory)?.path ?? null;
+    const isFirst = own === null || paths.length < 2 || paths[0] === own || !paths.includes(own);
+    if (isFirst && tree.arrivalsOf(piece).length + tree.lossesOf(piece).length === 0) return null;
+    return isFirst ? paths : [own, ...paths.filter((path) => path !== own)];
+  }
+
+  #directory(piece: Piece): PlacedDirectory[] {
+    const { node, mode } = piece;
+    const [slot] = this.#tree.placesOf(piece);
+    const path = slot === undefined ? null : this.#tree.pathOf(slot);
+    if (path === null) return [];
+    const newMode = node !== null && this.#state.nodeOrDamaged(node).mode === mode ? null : mode;
+    const moves = this.#tree.arrivalsOf(piece).length > 0;
+    return moves || newMode !== null ? [{ node, path, mode: newMode }] : [];
+  }
+
+  /** Directories that stay as others that were removed: with their modes. */
+  #standIns(): PlacedDirectory[] {
+    const found: PlacedDirectory[] = [];
+    for (const [number, piece] of this.#pieces) {
+      const node = typeof number === "number" ? this.#tree.standInOf(number) : null;
+      const record = node === null ? undefined : this.#state.nodeOrDamaged(node);
+      const [name] = record?.names ?? [];
+      const path = name === undefined ? null : this.#tree.pathOf(name);
+      if (path !== null && record?.mode !== piece.mode) found.push({ node, path, mode: piece.mode });
+    }
+    return found;
+  }
+
+  /** A link that is to be elsewhere, or other than it is, is made anew. */
+  #linksOf(piece: Piece): PlacedLink[] {
+    const { target, mode, mtime } = piece;
+    const slots = this.#isOther(piece)
+      ? this.#tree.placesOf(piece)
+      : this.#tree.arrivalsOf(piece).map(({ slot }) => slot);
+    const paths = slots.flatMap((slot) => this.#tree.pathOf(slot) ?? []);
+    return paths.map((path) => ({ path, target: target ?? "", mode, mtime }));
+  }
+
+  #removedOf(piece: Piece): string[] {
+    const slots = this.#isOther(piece) ? piece.now : this.#tree.lossesOf(piece);
+    return slots.map((slot) => this.#pathNow(slot));
+  }
+
+  /** Whether a link that is there is to have other attributes. */
+  #isOther({ node, mode, mtime }: Piece): boolean {
+    const now = node === null ? undefined : this.#state.nodeOrDamaged(node);
+    return now !== undefined && (now.mode !== mode || !isSameTime(now.mtime, mtime));
+  }
+
+  /** The deepest first. */
+  #emptied(directories: readonly Piece[]): number[] {
+    const removed = directories.flatMap((piece) => {
+      const [slot] = piece.now;
+      const isGoing = slot !== undefined && piece.node !== null && isRemoved(piece, this.#tree);
+      return isGoing ? [{ node: piece.node, path: this.#pathNow(slot) }] : [];
+    });
+    return removed.sort((a, b) => depth(b.path) - depth(a.path)).map(({ node }) => node);
+  }
+}
+
+function isRemoved(piece: Piece, tree: UndoTree): boolean {
+  return piece.kind === "directory" && piece.node !== null && tree.placesOf(piece).length === 0;
+}
+
+function byDepth(a: PlacedDirectory, b: PlacedDirectory): number {
+  return depth(a.path) - depth(b.path);
+}
+
+function depth(path: string): number {
+  return path.split("/").length;
+}
