@@ -128,8 +128,7 @@ function moveFile(tx: Transaction, node: Mutable<NodeRecord>, moved: Moved): voi
   if (successor !== null && own !== null && node.names.length > 1) {
     // The file lives on at its other names, and with it its own memory.
     endMemory(tx, successor, node);
-    moveMemory(tx, own, node);
-    recordNames(tx, node, moved);
+    moveOneName(tx, node, { own, moved });
   } else if (successor !== null) {
     succeed(tx, node, { ...moved, successor });
   } else if (own === null) {

@@ -1,5 +1,6 @@
 /** Undo: what one did is gone, what others did stays, and what cannot be told apart is listed. */
 import t, { type Test } from "tap";
+import { formatId } from "../../lib/id.ts";
 import type { Store } from "../../lib/store/store.ts";
 import type { Actor, Reversed } from "../../lib/store/types.ts";
 import type { UndoOf } from "../../lib/store/undo-selection.ts";
@@ -34,11 +35,14 @@ async function fixture(t: Test): Promise<Fixture> {
   };
 }
 
-/** Names with content, mode, time and memory, sorted. */
+/** Names with content, mode, time, and of memories id and own path, sorted. */
 async function tree(store: Store): Promise<string[]> {
-  return (await present(store))
-    .map(({ text, memory }) => `${text} ${Buffer.from(memory ?? "", "latin1").toString("hex")}`)
-    .sort();
+  return (await present(store)).map(({ text, memory }) => `${text} ${memory === null ? "" : own(store, memory)}`).sort();
+}
+
+function own(store: Store, memory: string): string {
+  const { id, path } = store.memory(formatId("mem", memory));
+  return `${id} ${path.toString()}`;
 }
 
 const changes = ({ changes }: Reversed): string[] =>
@@ -229,7 +233,7 @@ t.test("undo of the undo is identity, and of a session that nobody built on it i
   const seed = testSeed(t);
   const random = randomFrom(seed);
   const { store } = await storeFixture(t);
-  const player = new Player(store, random, { plain: true });
+  const player = new Player(store, random);
   for (let round = 0; round < 25; round++) {
     player.files.actor = OTHER;
     for (let step = 0; step < 15; step++) await player.step();
@@ -260,7 +264,7 @@ t.test("a rollback is undone like anything else", async (t) => {
   const seed = testSeed(t);
   const random = randomFrom(seed);
   const { store } = await storeFixture(t);
-  const player = new Player(store, random, { plain: true });
+  const player = new Player(store, random);
   const moments: number[] = [];
   for (let round = 0; round < 15; round++) {
     for (let step = 0; step < 25; step++) {
