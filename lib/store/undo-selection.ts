@@ -115,7 +115,10 @@ export class UndoSelection {
   }
 
   /** The entries of a transaction that tell of names and attributes, and all paths in them: of before it or after it. */
-  entriesOf({ first, last }: Extent): { readonly entries: readonly JournalEntry[]; readonly paths: ReadonlySet<string> } {
+  entriesOf({ first, last }: Extent): {
+    readonly entries: readonly JournalEntry[];
+    readonly paths: ReadonlySet<string>;
+  } {
     const entries: JournalEntry[] = [];
     const paths = new Set<string>();
     for (let seq = first; seq <= last; seq++) {

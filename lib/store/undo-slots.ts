@@ -53,11 +53,7 @@ export function slotKey({ parent, name }: NodeName): string {
 }
 
 /** Reads in turns with other work. @throws MemfsError `damaged` */
-export async function readSlotChanges(
-  state: StoreState,
-  selection: UndoSelection,
-  turns: Turns,
-): Promise<SlotChanges> {
+export async function readSlotChanges(state: StoreState, selection: UndoSelection, turns: Turns): Promise<SlotChanges> {
   return new SlotReader(state, selection, turns).read();
 }
 

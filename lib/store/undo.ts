@@ -57,7 +57,6 @@ function isStale(state: StoreState, uid: Uid, planned: MemoryUndo | undefined): 
 
 /** Whether somebody has undone something after an entry: what others do otherwise is seen in what is there now. */
 function hasUndo(state: StoreState, after: number): boolean {
-  for (let seq = after + 1; seq <= state.counters.seq; seq++)
-    if (state.journalEntry(seq)?.kind === "undo") return true;
+  for (let seq = after + 1; seq <= state.counters.seq; seq++) if (state.journalEntry(seq)?.kind === "undo") return true;
   return false;
 }

@@ -37,7 +37,9 @@ async function fixture(t: Test): Promise<Fixture> {
 
 /** Names with content, mode, time, and of memories id and own path, sorted. */
 async function tree(store: Store): Promise<string[]> {
-  return (await present(store)).map(({ text, memory }) => `${text} ${memory === null ? "" : own(store, memory)}`).sort();
+  return (await present(store))
+    .map(({ text, memory }) => `${text} ${memory === null ? "" : own(store, memory)}`)
+    .sort();
 }
 
 function own(store: Store, memory: string): string {
