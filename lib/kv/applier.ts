@@ -222,6 +222,7 @@ export class Applier {
     onPoint("applied");
     this.#applied = applied;
     this.#applying = null;
+    overlay.free();
     try {
       await this.#options.release(written);
     } catch (error) {

@@ -14,6 +14,14 @@ const EMPTY = Buffer.alloc(0);
 /** The buffer of the batch that is being built; transactions do not overlap, so one is enough. */
 let scratch: Buffer | null = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
 
+/** The value of the operation that begins at `offset`, a view of the bytes; null when it deletes. */
+export function operationAt(bytes: Buffer, offset: number): Buffer | null {
+  const size = bytes.readUInt32BE(offset + 4);
+  if (size === DELETE) return null;
+  const start = offset + OPERATION_HEADER_SIZE + bytes.readUInt32BE(offset);
+  return size === 0 ? EMPTY : bytes.subarray(start, start + size);
+}
+
 /** Later writes to a key count. Values are copied in. */
 export class Batch {
   readonly keys: Key[] = [];
@@ -60,18 +68,22 @@ export class Batch {
     this.#ends.push(value === null ? DELETED : at + size);
   }
 
-  /** The value of an operation, cut from a copy of {@link bytes}; null when it deletes. */
-  valueIn(copy: Buffer, operation: number): Buffer | null {
+  /** Where an operation begins in {@link bytes}. */
+  offsetOf(operation: number): number {
+    return (this.#starts[operation] ?? 0) - (this.keys[operation] ?? "").length - OPERATION_HEADER_SIZE;
+  }
+
+  #valueOf(operation: number): Buffer | null {
     const start = this.#starts[operation] ?? 0;
     const end = this.#ends[operation] ?? 0;
     if (end === DELETED) return null;
-    return start === end ? EMPTY : copy.subarray(start, end);
+    return start === end ? EMPTY : this.#buffer.subarray(start, end);
   }
 
   /** Undefined: no operation names the key; null: the last one deletes it. */
   get(key: Key): Buffer | null | undefined {
     const operation = this.keys.lastIndexOf(key);
-    return operation < 0 ? undefined : this.valueIn(this.#buffer, operation);
+    return operation < 0 ? undefined : this.#valueOf(operation);
   }
 
   /** The operations of another batch come behind those of this one. */
@@ -101,7 +113,7 @@ export class Batch {
 
   *[Symbol.iterator](): Generator<readonly [Key, Buffer | null]> {
     for (let index = 0; index < this.keys.length; index++) {
-      yield [this.keys[index] ?? "", this.valueIn(this.#buffer, index)];
+      yield [this.keys[index] ?? "", this.#valueOf(index)];
     }
   }
 

@@ -21,13 +21,13 @@ import { RECORD_HEADER_SIZE, readRecord, readUint64, writeUint64 } from "./redo-
 
 export const FILE_HEADER_SIZE = 32;
 /**
- * Bytes of zeros that a file which is being synced has written behind its records, when they have grown into the last
- * ones: a datasync of bytes whose place on the disk is known writes them and nothing else, which takes three quarters of
- * the time. Each such step costs the sync that it goes with some 0.5 ms.
+ * Bytes of zeros that are written behind the records now and then, for the next ones to overwrite: into pages and disk
+ * blocks that are there already a record is written in a third of the time (1.4 µs for 3.5 KB, not 4.2), and synced in
+ * three quarters of it. More gain nothing.
  */
-const AHEAD_BYTES = 128 * 1024;
-/** Records are near the end of the zeros when there is less than this left for the next one. */
-const NEAR_BYTES = 8 * 1024;
+const ZEROS = Buffer.alloc(64 * 1024);
+/** A record above this size (bytes) does without. */
+const LARGE_RECORD = 16 * 1024;
 /** Version of the file header and of the record framing. */
 const FILE_FORMAT = 1;
 const MAGIC = Buffer.from("memfsred", "latin1");
@@ -36,7 +36,6 @@ const AT_NUMBER = 12;
 const AT_FIRST_SEQ = 16;
 const AT_SALT = 24;
 const AT_CRC = 28;
-const ZEROS = Buffer.alloc(AHEAD_BYTES);
 
 export function redoPath(dir: string, number: number): string {
   return join(dir, `${String(number).padStart(8, "0")}.log`);
@@ -216,19 +215,9 @@ export class RedoFile {
 
   /** Appends one record, or throws and leaves the log as it was. @throws MemfsError `no_space`, `io` */
   append(record: Buffer, seq: number): void {
+    if (this.#end + record.length > this.#ahead && record.length <= LARGE_RECORD) this.#writeAhead();
     this.#write(record);
     this.#lastSeq = seq;
-  }
-
-  /** Makes room for records that will be synced. Without it they are only slower: a failure is none. */
-  writeAhead(): void {
-    const from = Math.max(this.#end, this.#ahead);
-    if (this.#tail || from - this.#end >= NEAR_BYTES) return;
-    try {
-      this.#ahead = from + this.#disk.write(this.#fd, ZEROS, from);
-    } catch {
-      this.#ahead = from;
-    }
   }
 
   /** Makes what has been appended survive power loss. Throws the error of the system. */
@@ -263,6 +252,17 @@ export class RedoFile {
       throw fullError(`cannot write redo file ${this.path}`);
     }
     this.#end += bytes.length;
+  }
+
+  /** A failure is none: the record behind it is written without, and finds out itself whether the disk is full. */
+  #writeAhead(): void {
+    if (this.#tail) return;
+    const from = Math.max(this.#end, this.#ahead);
+    try {
+      this.#ahead = from + this.#disk.write(this.#fd, ZEROS, from);
+    } catch {
+      this.#ahead = from;
+    }
   }
 
   /**

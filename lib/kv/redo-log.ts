@@ -230,8 +230,6 @@ export class RedoLog {
   async #syncFiles(): Promise<void> {
     const through = this.#lastSeq;
     const newest = this.#newest();
-    // Not for a file that was just begun: it may be that only the one before it is synced.
-    if (newest.lastSeq >= newest.firstSeq) newest.writeAhead();
     try {
       // Files in order: a later record must not become durable with an earlier one missing.
       for (const file of [...this.#files]) {

@@ -3,7 +3,7 @@
  * key, no database and no seal. In two generations: what is not asked for while a whole one fills is forgotten.
  */
 
-import { Slab } from "../slab.ts";
+import { Pages } from "../pages.ts";
 import type { Hash } from "./hash.ts";
 
 /** Contents up to this size (bytes) are kept: what is stored as one value, mostly. */
@@ -11,33 +11,48 @@ const LARGEST = 8 * 1024;
 /** Bytes per generation; twice as many are held. One for all stores of a home. */
 const GENERATION_BYTES = 4 * 1024 * 1024;
 
+interface Place {
+  readonly address: number;
+  readonly length: number;
+}
+
 export class RecentContents {
-  #young = new Map<Hash, Buffer>();
-  #old = new Map<Hash, Buffer>();
-  #slab = new Slab();
+  #young = new Map<Hash, Place>();
+  #old = new Map<Hash, Place>();
+  #youngPages = new Pages();
+  #oldPages = new Pages();
   #bytes = 0;
 
-  /** The content, not to be modified; undefined when it is not here. */
+  /** A copy of the content; undefined when it is not here. */
   get(hash: Hash): Buffer | undefined {
     const young = this.#young.get(hash);
-    if (young !== undefined) return young;
+    if (young !== undefined) return copy(this.#youngPages, young);
     const old = this.#old.get(hash);
-    if (old !== undefined) this.put(hash, old);
-    return old;
+    if (old === undefined) return undefined;
+    const bytes = copy(this.#oldPages, old);
+    this.put(hash, bytes);
+    return bytes;
   }
 
   /** Copies the bytes in, unless they are too many. */
   put(hash: Hash, bytes: Buffer): void {
     if (bytes.length > LARGEST || this.#young.has(hash)) return;
     if (this.#bytes + bytes.length > GENERATION_BYTES) this.#turn();
-    this.#young.set(hash, this.#slab.keep(bytes));
+    this.#young.set(hash, { address: this.#youngPages.add(bytes), length: bytes.length });
     this.#bytes += bytes.length;
   }
 
   #turn(): void {
-    this.#old = this.#young;
-    this.#young = new Map();
-    this.#slab = new Slab();
+    const pages = this.#oldPages;
+    pages.free();
+    this.#old.clear();
+    [this.#young, this.#old] = [this.#old, this.#young];
+    [this.#youngPages, this.#oldPages] = [pages, this.#youngPages];
     this.#bytes = 0;
   }
+}
+
+function copy(pages: Pages, { address, length }: Place): Buffer {
+  const { page, offset } = pages.find(address);
+  return Buffer.from(page.subarray(offset, offset + length));
 }
