@@ -11,8 +11,14 @@ const SCRATCH_BYTES = 256 * 1024;
 const DELETED = -1;
 const EMPTY = Buffer.alloc(0);
 
-/** The buffer of the batch that is being built; transactions do not overlap, so one is enough. */
-let scratch: Buffer | null = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+/** For the batch that is built next. Transactions do not overlap, so one is enough; a batch that is lost takes it along. */
+let scratch: Buffer = EMPTY;
+
+function takeScratch(): Buffer {
+  const taken = scratch;
+  scratch = EMPTY;
+  return taken.length === 0 ? Buffer.allocUnsafeSlow(SCRATCH_BYTES) : taken;
+}
 
 /** The value of the operation that begins at `offset`, a view of the bytes; null when it deletes. */
 export function operationAt(bytes: Buffer, offset: number): Buffer | null {
@@ -27,13 +33,8 @@ export class Batch {
   readonly keys: Key[] = [];
   readonly #starts: number[] = [];
   readonly #ends: number[] = [];
-  #buffer: Buffer;
+  #buffer: Buffer = EMPTY;
   #length = 0;
-
-  constructor() {
-    this.#buffer = scratch ?? Buffer.allocUnsafe(512);
-    scratch = null;
-  }
 
   /** A batch of what is iterated; null deletes. */
   static from(changes: Iterable<readonly [Key, Uint8Array | null]>): Batch {
@@ -54,6 +55,7 @@ export class Batch {
 
   /** Null deletes. */
   put(key: Key, value: Uint8Array | null): void {
+    if (this.#buffer.length === 0) this.#buffer = takeScratch();
     const size = value === null ? 0 : value.length;
     this.#reserve(OPERATION_HEADER_SIZE + key.length + size);
     const buffer = this.#buffer;
@@ -121,6 +123,7 @@ export class Batch {
   done(): void {
     if (this.#buffer.length === SCRATCH_BYTES) scratch = this.#buffer;
     this.#buffer = EMPTY;
+    this.#length = 0;
   }
 
   #reserve(bytes: number): void {
