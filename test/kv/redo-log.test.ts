@@ -24,7 +24,7 @@ import {
 
 /** Where the records of a redo file end, and how much of another one is behind them; null without a header. */
 function read(path: string): { end: number; torn: number } | null {
-  return readRedoFile(path, redoNumber(basename(path)) ?? 0, () => undefined);
+  return readRedoFile(path, redoNumber(basename(path)) ?? 0, () => true);
 }
 
 /** Cuts off the zeros that are written ahead: nothing is lost with them, and tests find the end of the records. */
