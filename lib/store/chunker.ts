@@ -56,16 +56,26 @@ function step(hash: number, byte: number | undefined): number {
   return ((hash << 1) + (GEAR[byte as number] as number)) | 0;
 }
 
+/** Bytes that large chunks are cut from: each is copied in once, and a chunk is a view of it. */
+const SLAB_BYTES = 1024 * 1024;
+/** Slabs that wait to be used again. */
+const FREE_SLABS = 6;
+
 /** A chunk and its digest. */
 export type OnCut = (chunk: Buffer, hash: Hash) => void;
 
-/** Cuts a stream into chunks. Bytes are copied in; a chunk handed out is the caller's. */
+/** Cuts a stream into chunks. Bytes are copied in; a chunk handed out stays as it is until it is given back. */
 export class Chunker {
   #start: number;
-  #tail = Buffer.allocUnsafeSlow(SMALL.max);
+  #slab: Buffer = Buffer.allocUnsafeSlow(SMALL.max);
+  /** Where the bytes after the last cut begin in the slab, and their number. */
+  #from = 0;
   #length = 0;
   #scanned = 0;
   #hash = 0;
+  readonly #free: ArrayBufferLike[] = [];
+  /** The slab of the chunk that was given back last. */
+  #returning: ArrayBufferLike | null = null;
 
   /** @param start offset in the content at which the next chunk begins */
   constructor(start: number) {
@@ -74,7 +84,7 @@ export class Chunker {
 
   /** Bytes after the last cut: a view, valid until the next call of {@link push}. */
   get tail(): Buffer {
-    return this.#tail.subarray(0, this.#length);
+    return this.#slab.subarray(this.#from, this.#from + this.#length);
   }
 
   /** Takes all of `bytes` and hands every finished chunk to `cut`. */
@@ -86,8 +96,8 @@ export class Chunker {
       }
       const sizes = this.#sizes();
       const take = Math.min(bytes.length - at, sizes.max - this.#length);
-      this.#reserve(this.#length + take, sizes.max);
-      bytes.copy(this.#tail, this.#length, at, at + take);
+      this.#reserve(take);
+      bytes.copy(this.#slab, this.#from + this.#length, at, at + take);
       this.#length += take;
       at += take;
       for (let end = this.#scan(); end > 0; end = this.#scan()) {
@@ -95,6 +105,26 @@ export class Chunker {
         cut(chunk, sha256(chunk));
       }
     }
+  }
+
+  /**
+   * A chunk that was handed out is not used any more, and so none before it. Their memory serves later ones: it would be as
+   * much garbage as there is content.
+   */
+  giveBack(chunk: Buffer): void {
+    const slab = chunk.buffer;
+    if (slab.byteLength !== SLAB_BYTES || slab === this.#returning) return;
+    if (this.#returning !== null && this.#free.length < FREE_SLABS) this.#free.push(this.#returning);
+    this.#returning = slab;
+  }
+
+  /** Holds no more memory than the tail needs. */
+  shrink(): void {
+    this.#free.length = 0;
+    this.#returning = null;
+    if (this.#slab.length <= LARGEST_CHUNK) return;
+    this.#slab = copyOf(this.tail, Buffer.allocUnsafeSlow(Math.max(this.#length, SMALL.max)));
+    this.#from = 0;
   }
 
   /** A hole of a gigabyte is neither scanned nor hashed chunk by chunk. */
@@ -113,7 +143,7 @@ export class Chunker {
   /** Length of the next chunk, or 0 when the tail holds no cut yet. */
   #scan(): number {
     const { min, max, mask } = this.#sizes();
-    const tail = this.#tail;
+    const tail = this.tail;
     const length = this.#length;
     let hash = this.#hash;
     let at = Math.max(this.#scanned, min);
@@ -138,8 +168,10 @@ export class Chunker {
   }
 
   #take(end: number): Buffer {
-    const chunk = Buffer.from(this.#tail.subarray(0, end));
-    this.#tail.copyWithin(0, end, this.#length);
+    const small = this.#start < SMALL_UNTIL;
+    const chunk = small ? Buffer.from(this.tail.subarray(0, end)) : this.tail.subarray(0, end);
+    if (small) this.#slab.copyWithin(0, end, this.#length);
+    else this.#from += end;
     this.#start += end;
     this.#length -= end;
     this.#scanned = 0;
@@ -147,10 +179,18 @@ export class Chunker {
     return chunk;
   }
 
-  #reserve(length: number, limit: number): void {
-    if (length <= this.#tail.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.min(limit, Math.max(length, this.#tail.length * 2)));
-    this.#tail.copy(grown, 0, 0, this.#length);
-    this.#tail = grown;
+  /** Makes room behind the tail. A slab of which chunks were handed out is left to them. */
+  #reserve(more: number): void {
+    const needed = this.#length + more;
+    if (this.#from + needed <= this.#slab.length) return;
+    const free = this.#slab.length === SLAB_BYTES ? this.#free.pop() : undefined;
+    const size = Math.max(needed, Math.min(SLAB_BYTES, this.#slab.length * 2));
+    this.#slab = copyOf(this.tail, free === undefined ? Buffer.allocUnsafeSlow(size) : Buffer.from(free));
+    this.#from = 0;
   }
+}
+
+function copyOf(bytes: Buffer, to: Buffer): Buffer {
+  to.set(bytes);
+  return to;
 }

@@ -4,11 +4,11 @@
  * large content are stored while it grows, so that it takes a bounded part of the memory.
  */
 
-import { createHash, type Hash as RunningHash } from "node:crypto";
 import { Chunker } from "./chunker.ts";
 import { type Hash, sha256 } from "./hash.ts";
 import type { Chunk, ContentReference, FinishedContent, StoredContent } from "./chunk.ts";
 import { encodeExtension, ManifestWriter } from "./manifest.ts";
+import { type RunningDigest, runningDigest } from "./running-digest.ts";
 
 /** Content up to this many bytes is stored as one value. */
 export const INLINE_BYTES = 8 * 1024;
@@ -19,9 +19,6 @@ const EXTENSION_BYTES = 2 * 1024;
 const SEND_BYTES = 2 * 1024 * 1024;
 /** More than this is not taken before the sink has taken some. */
 const PENDING_BYTES = 8 * 1024 * 1024;
-/** Bytes of chunks that are left to be stored with the content itself. */
-const LEFT_BYTES = 1024 * 1024;
-
 const NOTHING = Buffer.alloc(0);
 
 /** Where the chunks of large content go before it is finished. Nothing refers to them until then. */
@@ -39,7 +36,9 @@ export class ContentWriter {
   /** Made anew for each chunk it would cost more than the rest of an append to a long log. */
   #manifest: ManifestWriter | null = null;
   #chunker: Chunker | null = null;
-  #running: RunningHash | null = null;
+  /** Of the bytes before `#digested`; of large content it goes on where the chunks are stored. */
+  #running: RunningDigest | null = null;
+  #digested = 0;
   /** What the store has of it, stored for itself and not as an extension. */
   #extendable: ContentReference | null = null;
   readonly #sink: ChunkSink | null;
@@ -49,6 +48,8 @@ export class ContentWriter {
   #pending = 0;
   #sending: Promise<void> | null = null;
   #offloaded = 0;
+  /** Chunks were given to somebody who may keep them. */
+  #shared = false;
 
   constructor(sink: ChunkSink | null = null) {
     this.#sink = sink;
@@ -71,7 +72,9 @@ export class ContentWriter {
     writer.#size = start;
     for (const { hash, length } of stored.chunks) writer.#keep({ hash, length, bytes: null });
     writer.#sent = writer.#chunks.length;
-    writer.#running = createHash("sha256").update(bytes.subarray(0, start));
+    writer.#running = runningDigest();
+    writer.#running.update(bytes.subarray(0, start));
+    writer.#digested = start;
     writer.#chunker = new Chunker(start);
     writer.#appendLarge(bytes.subarray(start));
     writer.#extendable = stored.extendable;
@@ -81,6 +84,7 @@ export class ContentWriter {
   /** What was finished is stored now: its bytes need not be kept. */
   stored(finished: FinishedContent): void {
     this.#offloaded = 0;
+    this.#chunker?.shrink();
     if (finished.extends || this.#small !== null) return;
     this.#extendable = { hash: finished.hash, length: finished.size };
     this.#forget(this.#chunks.length);
@@ -93,6 +97,7 @@ export class ContentWriter {
       if (chunk === undefined || chunk.bytes === null) continue;
       this.#pending -= chunk.length;
       this.#chunks[this.#sent] = { hash: chunk.hash, length: chunk.length, bytes: null };
+      if (!this.#shared) this.#chunker?.giveBack(chunk.bytes);
     }
   }
 
@@ -110,30 +115,58 @@ export class ContentWriter {
     return this.#sending ?? this.#send(this.#sink);
   }
 
-  /** Waits until few chunks are left to be stored by whoever finishes. @throws MemfsError `no_space`, `io` */
+  /** Waits until no chunk is left to be stored by whoever finishes. @throws MemfsError `no_space`, `io` */
   async settle(): Promise<void> {
-    while (this.#sink !== null && (this.#sending !== null || this.#pending > LEFT_BYTES)) {
+    while (this.#sink !== null && (this.#sending !== null || this.#pending > 0)) {
       await (this.#sending ?? this.#send(this.#sink));
     }
   }
 
   #send(sink: ChunkSink): Promise<void> {
-    const end = this.#chunks.length;
-    const sending = sink.store(this.#chunks.slice(this.#sent, end)).then(
-      (bytes) => {
-        this.#offloaded += bytes;
-        this.#forget(end);
-        this.#sending = null;
-      },
-      (error: unknown) => {
-        this.#sending = null;
-        throw error;
-      },
-    );
+    const sending = this.#sendChunks(sink, this.#chunks.length).finally(() => {
+      this.#sending = null;
+    });
     // Whoever needs the room hears of a failure; the next piece tries again.
     sending.catch(() => undefined);
     this.#sending = sending;
     return sending;
+  }
+
+  async #sendChunks(sink: ChunkSink, end: number): Promise<void> {
+    const digesting = this.#digestLater(end);
+    try {
+      this.#offloaded += await sink.store(this.#chunks.slice(this.#sent, end));
+    } finally {
+      // Also when that fails: nobody may write where it reads.
+      await digesting;
+    }
+    this.#forget(end);
+  }
+
+  /** Digests the chunks before `end` in the thread pool. Whoever finishes meanwhile does it himself. */
+  async #digestLater(end: number): Promise<void> {
+    const to = this.#startOf(end);
+    if (this.#running === null || to <= this.#digested) return;
+    const running = await this.#running.later(this.#pieces(this.#digested, to));
+    if (to <= this.#digested) return;
+    this.#running = running;
+    this.#digested = to;
+  }
+
+  /** Bytes that are still in memory. */
+  #pieces(from: number, to: number): Buffer[] {
+    const pieces: Buffer[] = [];
+    for (let index = this.#chunkAt(from); index < this.#chunks.length; index++) {
+      const start = this.#startOf(index);
+      if (start >= to) break;
+      const bytes = this.#chunks[index]?.bytes?.subarray(Math.max(0, from - start), to - start);
+      const last = pieces.at(-1);
+      if (bytes === undefined) throw new RangeError("bytes are kept until they are digested");
+      if (last !== undefined && areOne(last, bytes)) {
+        pieces[pieces.length - 1] = Buffer.from(last.buffer, last.byteOffset, last.length + bytes.length);
+      } else pieces.push(bytes);
+    }
+    return pieces;
   }
 
   /** Copies the bytes in. */
@@ -151,22 +184,24 @@ export class ContentWriter {
   #outgrow(small: Buffer, bytes: Buffer): void {
     this.#small = null;
     this.#size = 0;
-    this.#running = createHash("sha256");
+    this.#running = runningDigest();
     this.#chunker = new Chunker(0);
     this.#appendLarge(small);
     this.#appendLarge(bytes);
   }
 
   #appendLarge(bytes: Buffer): void {
-    this.#running?.update(bytes);
+    if (this.#digested === this.#size && (this.#sink === null || this.#size < SEND_BYTES)) {
+      this.#running?.update(bytes);
+      this.#digested += bytes.length;
+    }
     this.#size += bytes.length;
     this.#chunker?.push(bytes, (chunk, hash) => this.#keep({ hash, length: chunk.length, bytes: chunk }));
     if (this.#pending >= SEND_BYTES && this.#sending === null && this.#sink !== null) void this.#send(this.#sink);
   }
 
   #keep(chunk: Chunk): void {
-    const last = this.#chunks.length - 1;
-    this.#starts.push(last < 0 ? 0 : (this.#starts[last] ?? 0) + (this.#chunks[last]?.length ?? 0));
+    this.#starts.push(this.#startOf(this.#chunks.length));
     this.#chunks.push(chunk);
     if (chunk.bytes !== null) this.#pending += chunk.length;
     this.#manifest ??= new ManifestWriter();
@@ -176,7 +211,8 @@ export class ContentWriter {
   /** The content so far; the writer can go on. */
   finish(): FinishedContent {
     if (this.#small !== null) return inlineContent(this.#small);
-    const hash = this.#running?.copy().digest("binary") ?? "";
+    const hash = this.#digest();
+    this.#shared = true;
     const base = this.#extendable;
     if (base !== null && this.#size - base.length <= EXTENSION_BYTES) return this.#extension(hash, base);
     const end = this.#chunker?.tail ?? NOTHING;
@@ -185,6 +221,16 @@ export class ContentWriter {
     const manifest = isOneChunk ? null : (this.#manifest ?? new ManifestWriter()).finish(end);
     const chunks = this.#chunks.slice(this.#sent);
     return { hash, size: this.#size, chunks, manifest, offloaded: this.#offloaded, extends: false };
+  }
+
+  #digest(): Hash {
+    const running = this.#running ?? runningDigest();
+    const tail = this.#chunker?.tail ?? NOTHING;
+    const tailStart = this.#size - tail.length;
+    for (const piece of this.#pieces(this.#digested, tailStart)) running.update(piece);
+    running.update(tail.subarray(Math.max(0, this.#digested - tailStart)));
+    this.#digested = this.#size;
+    return running.digest();
   }
 
   #extension(hash: Hash, base: ContentReference): FinishedContent {
@@ -214,6 +260,13 @@ export class ContentWriter {
     return Buffer.concat(parts);
   }
 
+  /** Offset of a chunk, or of what comes behind the last one. */
+  #startOf(index: number): number {
+    const start = this.#starts[index];
+    if (start !== undefined || index === 0) return start ?? 0;
+    return (this.#starts[index - 1] ?? 0) + (this.#chunks[index - 1]?.length ?? 0);
+  }
+
   /** Index of the chunk that holds the offset, or the number of chunks. */
   #chunkAt(offset: number): number {
     let low = 0;
@@ -226,6 +279,11 @@ export class ContentWriter {
     }
     return low;
   }
+}
+
+/** True when the second bytes follow the first ones in memory. */
+function areOne(first: Buffer, second: Buffer): boolean {
+  return first.buffer === second.buffer && first.byteOffset + first.length === second.byteOffset;
 }
 
 function inlineContent(bytes: Buffer): FinishedContent {

@@ -78,6 +78,52 @@ function bind(): Openssl {
   };
 }
 
+/**
+ * SHA-256 whose state is the caller's: {@link SHA256_STATE_BYTES}, copied by copying it. Names are those of `openssl/sha.h`
+ * (SHA256_Init(3)).
+ */
+export interface Sha256 {
+  init(state: Uint8Array): void;
+  update(state: Uint8Array, bytes: Uint8Array): void;
+  /** The same in the thread pool. Neither may be touched until it resolves, which it always does. */
+  updateLater(state: Uint8Array, bytes: Uint8Array): Promise<void>;
+  /** Fills `digest`, 32 bytes; the state is of no use then. */
+  final(digest: Uint8Array, state: Uint8Array): void;
+}
+
+/** Size of `SHA256_CTX`: eight words, two of length, a block, two more words. */
+export const SHA256_STATE_BYTES = 112;
+
+let sha256: Sha256 | null | undefined;
+
+/** Null when this Node does not export these functions of OpenSSL, or there is no koffi for the platform. */
+export function loadSha256(): Sha256 | null {
+  if (sha256 === undefined) {
+    try {
+      sha256 = bindSha256();
+    } catch {
+      sha256 = null;
+    }
+  }
+  return sha256;
+}
+
+function bindSha256(): Sha256 {
+  const library = koffi.load(null);
+  const init: Bound = library.func("int SHA256_Init(void *)");
+  const update = library.func("int SHA256_Update(void *, void *, size_t)");
+  const final: Bound = library.func("int SHA256_Final(void *, void *)");
+  return {
+    init: (state) => must(init(state)),
+    update: (state, bytes) => must((update as Bound)(state, bytes, bytes.length)),
+    updateLater: (state, bytes) =>
+      new Promise((resolve) => {
+        update.async(state, bytes, bytes.length, () => resolve());
+      }),
+    final: (digest, state) => must(final(digest, state)),
+  };
+}
+
 function must(result: number): void {
-  if (result !== 1) throw new Error("OpenSSL refused to seal a value");
+  if (result !== 1) throw new Error("a call of OpenSSL failed");
 }
