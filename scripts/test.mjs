@@ -24,7 +24,7 @@ function testEnvironment(home) {
 }
 
 /** Test files that run at a time. They wait half of their time: for daemons, tools, and what happens by and by. */
-const JOBS = 2 * availableParallelism();
+const JOBS = Math.min(2 * availableParallelism(), 12);
 
 /**
  * @param {TapReport} report
@@ -69,15 +69,14 @@ await installDebian([
 ]);
 
 const checks = [await step("build", ["npm", "run", "--silent", "build"])];
-checks.push(
-  ...(await Promise.all([
-    step("types", ["npm", "run", "--silent", "typecheck"]),
-    step("lint", ["npm", "run", "--silent", "lint"]),
-  ])),
-);
 // tap would rebuild itself on its first run, and still run that one with the plugins it came with.
 if (installed || !existsSync(join(ROOT, ".tap/plugins")))
   checks.push(await step("tap build", ["npx", "--no", "tap", "build"]));
+// Beside the tests: these have a processor to spare for most of the time.
+const beside = Promise.all([
+  step("types", ["npm", "run", "--silent", "typecheck"]),
+  step("lint", ["npm", "run", "--silent", "lint"]),
+]);
 
 const report = new TapReport(console.log);
 // Short: the daemon's socket lives in it, and a socket path holds 107 bytes.
@@ -86,6 +85,7 @@ let code = 1;
 process.on("SIGINT", () => {}); // tap gets it too: wait for it to end, then clean up
 try {
   code = await runTap(report, testEnvironment(home));
+  checks.push(...(await beside));
 } finally {
   // Never through a mount that a test left behind: that would delete what is mounted.
   if (process.platform !== "linux" || !readFileSync("/proc/self/mounts", "utf8").includes(home)) {

@@ -11,11 +11,11 @@ import { randomFrom } from "../fixtures/random.ts";
 import { problemsIn } from "../fixtures/sound.ts";
 
 const ROUNDS = 5;
-const WRITER = join(import.meta.dirname, "../fixtures/crash-writer.ts");
+const WRITER = join(import.meta.dirname, "../fixtures/crash-writer.mjs");
 
 /** Starts a writer. What it has printed is what the mount has taken. */
 function startWriter(t: Test, directory: string, name: string) {
-  const child = spawn(process.execPath, ["--import=tsx", WRITER, directory, name]);
+  const child = spawn(process.execPath, [WRITER, directory, name]);
   t.teardown(() => child.kill("SIGKILL"));
   const ended = once(child, "close");
   let output = "";

@@ -127,7 +127,6 @@ async function documented(found: readonly Attempt[]): Promise<string> {
 }
 
 mountedTest(t, "nothing changes a store that is mounted read-only, whichever way it is tried", async (t) => {
-  t.setTimeout(120_000);
   const home = await furnished(t);
   const before = await journalKinds(home.home.dir);
   const both = await home.directory("both");

@@ -364,9 +364,12 @@ t.test("a file of 1,000 lines is merged in a moment", async (t) => {
   );
   let best = Infinity;
   for (let round = 0; round < 10; round++) {
-    const start = performance.now();
-    t.strictSame(merge(base, head, mine, { path: "f.md" }), expected);
-    best = Math.min(best, performance.now() - start);
+    // Time of the processor: others may be using it, too.
+    const start = process.cpuUsage();
+    const merged = merge(base, head, mine, { path: "f.md" });
+    const { user, system } = process.cpuUsage(start);
+    best = Math.min(best, (user + system) / 1000);
+    t.strictSame(merged, expected);
   }
   t.comment(`${best.toFixed(2)} ms`);
   t.ok(best < 10, "the best of ten");
