@@ -25,13 +25,17 @@ export class RecentContents {
 
   /** A copy of the content; undefined when it is not here. */
   get(hash: Hash): Buffer | undefined {
+    const bytes = this.peek(hash);
+    if (bytes !== undefined) this.put(hash, bytes);
+    return bytes;
+  }
+
+  /** As {@link get}, for content that something else will soon take the place of: it is forgotten as if not asked for. */
+  peek(hash: Hash): Buffer | undefined {
     const young = this.#young.get(hash);
     if (young !== undefined) return copy(this.#youngPages, young);
     const old = this.#old.get(hash);
-    if (old === undefined) return undefined;
-    const bytes = copy(this.#oldPages, old);
-    this.put(hash, bytes);
-    return bytes;
+    return old === undefined ? undefined : copy(this.#oldPages, old);
   }
 
   /** Copies the bytes in, unless they are too many. */

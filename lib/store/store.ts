@@ -279,7 +279,7 @@ export class Store {
 
   /** How the content is made up, to go on from it. @throws MemfsError `damaged` */
   openContent(hash: Hash | null): StoredContent {
-    const recent = hash === null ? undefined : this.#state.recent.get(hash);
+    const recent = hash === null ? undefined : this.#state.recent.peek(hash);
     if (recent !== undefined) return { chunks: null, extendable: null, read: () => recent };
     return openContent(this.#state, hash ?? EMPTY_HASH);
   }

@@ -27,6 +27,24 @@ t.test("what is asked for stays, what is not goes", async (t) => {
   t.equal(recent.get("left"), undefined);
 });
 
+t.test("content that is looked at because it will be replaced is not kept for that", async (t) => {
+  const recent = new RecentContents();
+  recent.put("base", Buffer.from("base"));
+  for (let index = 0; index < 5000; index++) {
+    recent.put(`filler ${index}`, Buffer.alloc(4 * KIB));
+    recent.peek("base");
+  }
+  t.equal(recent.peek("base"), undefined);
+});
+
+t.test("what was got stays as it is, whatever is put in its place", async (t) => {
+  const recent = new RecentContents();
+  recent.put("note", Buffer.from("a note"));
+  const note = recent.get("note");
+  for (let index = 0; index < 5000; index++) recent.put(`filler ${index}`, Buffer.alloc(4 * KIB, index));
+  t.equal(note?.toString(), "a note");
+});
+
 t.test("putting the same content again takes no room", async (t) => {
   const recent = new RecentContents();
   recent.put("first", Buffer.from("first"));
