@@ -329,19 +329,22 @@ t.test("changes reach LevelDB in the background without being asked for", async 
   await until("the change is applied", () => applied === 1);
 });
 
-t.test("a value that was read, or comes from a scan, stays as it is when others take its place in memory", async (t) => {
-  const kv = await openIn(t, scratchDir(t));
-  const space = kv.space(2, sealerOf(2));
-  const was = "w".repeat(3000);
-  space.commit(batch({ a: was, b: was }));
-  const [read, scanned] = [space.get("a"), await entries(space)];
-  for (let round = 0; round < 3; round++) {
-    await kv.drain();
-    for (let i = 0; i < 300; i++) space.commit(batch({ a: String(i).repeat(3000) }));
-  }
-  t.equal(read?.toString(), was);
-  t.strictSame(scanned.map(({ value }) => value.toString()), [was, was]); // prettier-ignore
-});
+t.test(
+  "a value that was read, or comes from a scan, stays as it is when others take its place in memory",
+  async (t) => {
+    const kv = await openIn(t, scratchDir(t));
+    const space = kv.space(2, sealerOf(2));
+    const was = "w".repeat(3000);
+    space.commit(batch({ a: was, b: was }));
+    const [read, scanned] = [space.get("a"), await entries(space)];
+    for (let round = 0; round < 3; round++) {
+      await kv.drain();
+      for (let i = 0; i < 300; i++) space.commit(batch({ a: String(i).repeat(3000) }));
+    }
+    t.equal(read?.toString(), was);
+    t.strictSame(scanned.map(({ value }) => value.toString()), [was, was]); // prettier-ignore
+  },
+);
 
 t.test("random work in several spaces, through restarts, agrees with plain maps", async (t) => {
   const seed = Number(process.env["MEMFS_TEST_SEED"] ?? Date.now() % 1e9);
