@@ -55,9 +55,10 @@ async function storeOrFile(client: Client, word: string): Promise<Target> {
     if (!(error instanceof MemfsError) || error.code !== "not_found") throw error;
     const found = await findInMounts(client, word);
     if (found !== null) return found;
-    throw new MemfsError("not_found", `there is no store ${JSON.stringify(word)}; see: memfs store list`, {
-      cause: error,
-    });
+    // What was to be a version, and is none, is taken for a part of the name.
+    const moment = word.includes("@") ? '; behind an @ goes a version, a time, or one like "2h ago"' : "";
+    const message = `there is no store ${JSON.stringify(word)}; see: memfs store list${moment}`;
+    throw new MemfsError("not_found", message, { cause: error });
   }
 }
 

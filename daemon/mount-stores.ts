@@ -68,7 +68,7 @@ function findOne(catalogue: Catalogue, { store: name, access, at }: RequestedSto
     throw new MemfsError("invalid_argument", `the past of ${name} cannot be written to; mount it without :rw`);
   }
   const info = tryFind(catalogue, name);
-  if (info === null && (!create || at !== undefined)) throw unknownStore(name, at === undefined);
+  if (info === null && (!create || at !== undefined)) throw unknownStore(catalogue, name, at === undefined);
   if (info !== null && info.archivedAt !== null && at === undefined) {
     const advice = `it can be read with: memfs cat, memfs log, and mounted as it was: ${name}@WHEN`;
     throw new MemfsError("archived", `the store ${name} is archived; ${advice}`);
@@ -76,12 +76,16 @@ function findOne(catalogue: Catalogue, { store: name, access, at }: RequestedSto
   return info;
 }
 
-function unknownStore(name: string, creatable: boolean): MemfsError {
+function unknownStore(catalogue: Catalogue, name: string, creatable: boolean): MemfsError {
   const what = `there is no store ${JSON.stringify(name)}`;
   if (!creatable) return new MemfsError("not_found", `${what}, so it has no past; see: memfs store list`);
   // What was to be a moment, and is none, is taken for a part of the name.
-  const moment = name.includes("@") ? '; behind an @ goes a time, one like "2h ago", #SEQ or memver_…' : "";
-  return new MemfsError("not_found", `${what}; create it with: memfs store create ${name}, or add --create${moment}`);
+  const sign = name.lastIndexOf("@");
+  if (sign > 0 && tryFind(catalogue, name.slice(0, sign)) !== null) {
+    const moment = `${JSON.stringify(name.slice(sign + 1))} is no moment of ${name.slice(0, sign)}`;
+    return new MemfsError("not_found", `${what}, and ${moment}; give a time, one like "2h ago", #SEQ or memver_…`);
+  }
+  return new MemfsError("not_found", `${what}; create it with: memfs store create ${name}, or add --create`);
 }
 
 /** @throws MemfsError `not_found` */

@@ -24,13 +24,30 @@ export function parseTime(text: string, local = false): number | null {
 }
 
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
-const RELATIVE = /^(\d+)\s*(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?|w|weeks?) ago$/;
+const RELATIVE = /^(\d+)\s*(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?|w|weeks?|months?|y|years?) ago$/;
 
-/** Microseconds of `2h ago` counted back from `now` (microseconds), or null. */
+/**
+ * Microseconds of `2h ago` counted back from `now` (microseconds), or null. Months and years are those of the calendar,
+ * in UTC: a month before 31 March is the last day of February. `yesterday` is `1d ago`.
+ */
 export function parseRelative(text: string, now: number): number | null {
-  const match = RELATIVE.exec(text.trim());
+  const words = text.trim();
+  const match = RELATIVE.exec(words === "yesterday" ? "1d ago" : words);
   if (match === null) return null;
-  const [, count = "", unit = ""] = match;
-  const at = now - Number(count) * (UNITS[unit.charAt(0)] ?? 0) * 1e6;
+  const [, digits = "", unit = ""] = match;
+  const count = Number(digits);
+  const months = unit.startsWith("mo") ? count : unit.startsWith("y") ? 12 * count : 0;
+  const at = months > 0 ? monthsBefore(now, months) : now - count * (UNITS[unit.charAt(0)] ?? 0) * 1e6;
   return Number.isSafeInteger(at) && at >= 0 ? at : null;
+}
+
+/** NaN for a time that no calendar has. */
+function monthsBefore(now: number, months: number): number {
+  const millis = Math.floor(now / 1000);
+  const date = new Date(millis);
+  const day = date.getUTCDate();
+  date.setUTCMonth(date.getUTCMonth() - months);
+  // There is no such day in that month: the date went on into the next one.
+  if (date.getUTCDate() !== day) date.setUTCDate(0);
+  return date.getTime() * 1000 + (now - millis * 1000);
 }

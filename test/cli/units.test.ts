@@ -37,6 +37,13 @@ t.test("times keep their microseconds and dates that are none are refused", asyn
   t.equal(parseTime("2026-02-30T10:00:00Z"), null);
   t.equal(parseTime("2026-11-21T25:00:00Z"), null);
   t.equal(parseRelative("1w ago", NOON), NOON - 7 * 86_400 * 1e6);
+  t.equal(parseRelative("yesterday", NOON), NOON - 86_400 * 1e6);
+  const micros = (text: string): number => Date.parse(text) * 1000;
+  t.equal(parseRelative("1 month ago", micros("2026-03-31T12:00:00.5Z")), micros("2026-02-28T12:00:00.5Z"));
+  t.equal(parseRelative("3months ago", micros("2026-02-10T12:00:00Z")), micros("2025-11-10T12:00:00Z"));
+  t.equal(parseRelative("1 year ago", micros("2028-02-29T12:00:00Z")), micros("2027-02-28T12:00:00Z"));
+  t.equal(parseRelative("2y ago", micros("2026-11-21T12:00:00Z")), micros("2024-11-21T12:00:00Z"));
+  t.equal(parseRelative("400000y ago", NOON), null);
   t.equal(localTime("2026-11-21T10:00:00.9Z").length, "2026-11-21 10:00:00".length);
 });
 

@@ -129,7 +129,7 @@ t.test("a moment that is none is refused, and nothing is mounted", async (t) => 
     const outcome = await home.memfs("mount", "--create", spec, place);
     t.match({ code: outcome.code, stderr: outcome.stderr }, { code, stderr: said }, spec);
   }
-  t.match(await home.memfs("mount", "notes@yesterday", place), { code: 66, stderr: /behind an @ goes a time, one like "2h ago"/ }); // prettier-ignore
+  t.match(await home.memfs("mount", "notes@tomorrow", place), { code: 66, stderr: /"tomorrow" is no moment of notes; give a time, one like "2h ago"/ }); // prettier-ignore
   t.match(await home.memfs("mount", "notes@#1", "notes@#1", place), { code: 64, stderr: /twice at #1/ });
   t.strictSame(await home.json<Mount[]>("mounts"), []);
   t.equal((await run("mountpoint", ["-q", place])).code === 0, false);
