@@ -23,7 +23,8 @@ export { type LogFields, type Logger, silentLog } from "./log.ts";
 export { VERSION } from "./version.ts";
 
 /** The database: LevelDB behind a redo log. */
-export { type LevelKvOptions, openLevelKv } from "./kv/level.ts";
+export { openLevelKv } from "./kv/level.ts";
+export type { LevelKvOptions } from "./kv/level-options.ts";
 export type { Kv, Sealer, Space } from "./kv/kv.ts";
 
 /** The keys of a home: a master key, and one per store. */

@@ -35,6 +35,10 @@ export interface Sealer {
   sealTo(context: Uint8Array, value: Uint8Array, target: Buffer): void;
   /** @throws MemfsError `damaged` when the value was altered, moved, or sealed with another key. */
   open(context: Uint8Array, sealed: Uint8Array): Buffer;
+  /** Bytes of the value that was sealed to so many. */
+  openedSize(length: number): number;
+  /** As {@link open}, to `target`, which has {@link openedSize} bytes; they mean nothing when it throws. */
+  openTo(context: Uint8Array, sealed: Uint8Array, target: Buffer): void;
 }
 
 /** The request that causes a commit, so that one sent again after a crash can be recognised in the redo log. */
@@ -95,6 +99,8 @@ export interface Space {
   append(values: readonly Uint8Array[]): Promise<Place[]>;
   /** An appended value, in memory of its own. @throws MemfsError `damaged`, `io`, `closed` */
   read(place: Place): Buffer;
+  /** The same to `target`, which must be as long as the value. */
+  readTo(place: Place, target: Buffer): void;
   /**
    * Removes every key of the space for good: from the overlay, from LevelDB's tables (compacted), from the redo log; and
    * its value files.

@@ -8,15 +8,14 @@ import { Applier, CHECKPOINT_KEY } from "./applier.ts";
 import { decodeCheckpoint } from "./checkpoint.ts";
 import type { Checkpoint, Withheld } from "./checkpoint.ts";
 import { Deferred } from "./deferred.ts";
-import type { Disk } from "./disk.ts";
 import { fullError, systemDisk } from "./disk.ts";
-import type { Format } from "./format.ts";
 import { FORMAT, readFormat, upgradeFormat, writeFormat } from "./format.ts";
 import { MAX_SPACE, OWN_SPACE, physicalKey, spaceStart } from "./key.ts";
 import { Batch } from "./batch.ts";
 import type { Extent } from "./extent.ts";
 import type { Entry, Key, Kv, Origin, Place, Range, Sealer, Space } from "./kv.ts";
 import { DATABASE_DIR, REDO_DIR, VALUES_DIR } from "./layout.ts";
+import type { Bounds, LevelKvOptions } from "./level-options.ts";
 import { LevelDb } from "./leveldb.ts";
 import type { OnPoint } from "./points.ts";
 import { redoNumbers, RedoLog, ROTATE_SIZE } from "./redo-log.ts";
@@ -25,30 +24,6 @@ import { scanPages } from "./scan.ts";
 import { ValueFiles } from "./value-files.ts";
 
 const MIB = 1024 * 1024;
-
-/** Bounds on changes that LevelDB has not taken, in bytes: `soft` closes the door, `hard` refuses commits. */
-export interface Bounds {
-  readonly soft: number;
-  readonly hard: number;
-}
-
-export interface LevelKvOptions {
-  /** LevelDB goes to `db` in it, the redo log to `redo`, value files to `values`. Created when missing. */
-  readonly dir: string;
-  /** Opens redo records on start; null for a space whose key is not there: its records are withheld. */
-  readonly sealerOf: (space: number) => Sealer | null;
-  readonly log: Logger;
-  readonly clock?: Clock;
-  readonly bounds?: Bounds;
-  /** Bytes after which a new redo file is started, and a new value file. */
-  readonly rotateSize?: number;
-  readonly valueRotateSize?: number;
-  readonly format?: Format;
-  /** Fault injection for tests. */
-  readonly disk?: Disk;
-  /** Told of the moments at which a crash must lose nothing. */
-  readonly onPoint?: OnPoint;
-}
 
 /** Bytes of appended values that are made durable without being asked to: bounds what the next start reads again. */
 const UNSYNCED_VALUES = 128 * MIB;
@@ -81,10 +56,8 @@ async function open(db: LevelDb, options: LevelKvOptions): Promise<Kv> {
   }
   const checkpoint = decodeCheckpoint(db.get(physicalKey(OWN_SPACE, CHECKPOINT_KEY)));
   const replay = new Replay(checkpoint, options.sealerOf);
-  const values = await ValueFiles.open({
-    ...{ dir: join(options.dir, VALUES_DIR), disk },
-    ...(options.valueRotateSize === undefined ? {} : { rotateSize: options.valueRotateSize }),
-  });
+  const valuesDir = join(options.dir, VALUES_DIR);
+  const values = await ValueFiles.open(valuesDir, disk, options.valueRotateSize);
   const redo = await RedoLog.open({
     ...{ dir, checkpoint, disk, log, onPoint, rotateSize: options.rotateSize ?? ROTATE_SIZE },
     replay: (record, where) => replay.record(record, where),
@@ -288,9 +261,9 @@ class LevelKv implements Kv {
     return this.#values.append(space, { sealer, values, written });
   }
 
-  read(space: number, sealer: Sealer, place: Place): Buffer {
+  values(space: number): ValueFiles {
     this.check(space);
-    return this.#values.read(space, sealer, place);
+    return this.#values;
   }
 
   #recordDeferred(space: number): void {
@@ -390,7 +363,11 @@ class LevelSpace implements Space {
   }
 
   read(place: Place): Buffer {
-    return this.#kv.read(this.id, this.#sealer, place);
+    return this.#kv.values(this.id).read(this.id, this.#sealer, place);
+  }
+
+  readTo(place: Place, target: Buffer): void {
+    this.#kv.values(this.id).readTo(this.id, this.#sealer, { place, target });
   }
 
   destroy(): Promise<void> {

@@ -114,6 +114,12 @@ class MemorySpace implements Space {
     return value;
   }
 
+  readTo(place: Place, target: Buffer): void {
+    const value = this.read(place);
+    if (value.length !== target.length) throw new MemfsError("damaged", "the value is of another length");
+    target.set(value);
+  }
+
   async destroy(): Promise<void> {
     this.#kv.check();
     this.#destroyed = true;

@@ -31,12 +31,6 @@ const ROTATE_SIZE = 64 * MIB;
 /** Bytes that are sealed in one turn of the event loop and written at once. */
 const WRITE_BYTES = MIB;
 
-export interface ValueFilesOptions {
-  readonly dir: string;
-  readonly disk: Disk;
-  readonly rotateSize?: number;
-}
-
 /** Values to append. */
 export interface Append {
   readonly sealer: Sealer;
@@ -58,22 +52,24 @@ export class ValueFiles {
   readonly #unsyncedDirectories = new Set<string>();
   /** Sealed values on their way; one append at a time uses it. */
   #buffer: Buffer | null = null;
+  /** What was read and is not opened yet. */
+  #sealed: Buffer = Buffer.alloc(0);
   #turn: Promise<void> = Promise.resolve();
   #last: ValueFile | null = null;
   #running: Promise<void> | null = null;
   #next: Promise<void> | null = null;
 
-  private constructor({ dir, disk, rotateSize = ROTATE_SIZE }: ValueFilesOptions) {
+  private constructor(dir: string, disk: Disk, rotateSize: number) {
     this.#dir = dir;
     this.#disk = disk;
     this.#rotateSize = rotateSize;
     this.#readers = new ValueReaders(dir);
   }
 
-  /** @throws the error of the system */
-  static async open(options: ValueFilesOptions): Promise<ValueFiles> {
-    await mkdir(options.dir, { recursive: true, mode: 0o700 });
-    return new ValueFiles(options);
+  /** A file above `rotateSize` bytes gets no more values. @throws the error of the system */
+  static async open(dir: string, disk: Disk, rotateSize = ROTATE_SIZE): Promise<ValueFiles> {
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    return new ValueFiles(dir, disk, rotateSize);
   }
 
   /** True when there is nothing that {@link sync} would make durable. */
@@ -96,13 +92,21 @@ export class ValueFiles {
 
   /** A value, in memory of its own. @throws MemfsError `damaged`, `format_newer`, `io` */
   read(space: number, sealer: Sealer, place: Place): Buffer {
+    const value = Buffer.allocUnsafe(sealer.openedSize(place.length));
+    this.readTo(space, sealer, { place, target: value });
+    return value;
+  }
+
+  /** The same to memory of the caller. @throws MemfsError `damaged`, `format_newer`, `io` */
+  readTo(space: number, sealer: Sealer, { place, target }: { place: Place; target: Buffer }): void {
     const { fd, path } = this.#readers.get({ space, number: place.file });
-    const sealed = Buffer.allocUnsafe(place.length);
+    if (this.#sealed.length < place.length) this.#sealed = Buffer.allocUnsafeSlow(place.length);
+    const sealed = this.#sealed.subarray(0, place.length);
     if (readFully(fd, path, sealed, place.offset) < place.length) {
       throw damagedValues(path, `ends before offset ${place.offset + place.length}`);
     }
     try {
-      return sealer.open(valueContext(place.file, place.offset), sealed);
+      sealer.openTo(valueContext(place.file, place.offset), sealed, target);
     } catch (cause) {
       throw damagedValues(path, `is damaged at offset ${place.offset}`, cause);
     }

@@ -68,14 +68,23 @@ export class ContentCache {
     }
   }
 
+  /** Valid until the next call of {@link room}. */
   chunk(hash: Hash): Buffer | undefined {
     return this.#chunks.size === 0 ? undefined : this.#chunks.get(hash);
   }
 
+  /** Memory for a chunk, to be filled and kept; it is that of the chunk that was kept longest. */
+  room(size: number): Buffer {
+    const oldest = this.#chunks.size < KEPT_CHUNKS ? undefined : this.#chunks.entries().next().value;
+    if (oldest !== undefined) this.#chunks.delete(oldest[0]);
+    const memory = oldest?.[1].buffer;
+    return memory !== undefined && memory.byteLength >= size
+      ? Buffer.from(memory, 0, size)
+      : Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(size))).subarray(0, size);
+  }
+
+  /** Keeps a chunk in memory of {@link room}. Nobody else may hold on to it. */
   keepChunk(hash: Hash, bytes: Buffer): void {
     this.#chunks.set(hash, bytes);
-    if (this.#chunks.size <= KEPT_CHUNKS) return;
-    const oldest: Hash | undefined = this.#chunks.keys().next().value;
-    if (oldest !== undefined) this.#chunks.delete(oldest);
   }
 }

@@ -23,6 +23,8 @@ export interface ContentSource {
   get(key: Key): Buffer | undefined;
   /** What was appended to a value file. @throws MemfsError `damaged`, `io` */
   read(place: Place): Buffer;
+  /** The same to `target`, which must be as long as the value. */
+  readTo(place: Place, target: Buffer): void;
   keyOfContent(hash: Hash): Key;
   readonly cache?: ContentCache;
 }
@@ -114,35 +116,71 @@ function sizeOf({ references, end }: Manifest): number {
   return references.reduce((sum, part) => sum + part.length, end.length);
 }
 
-/** Bytes from `offset`, at most `length`, fewer only at the end. @throws MemfsError `damaged` */
-export function getContentRange(source: ContentSource, hash: Hash, { offset, length }: ByteRange): Buffer {
+/**
+ * Bytes from `offset`, at most `length`, fewer only at the end. They are in `memory`, if that is given and large enough, and
+ * the content is not stored as one value. @throws MemfsError `damaged`
+ */
+export function getContentRange(
+  source: ContentSource,
+  hash: Hash,
+  { offset, length, memory }: ByteRange & { readonly memory?: Buffer | undefined },
+): Buffer {
   const stored = load(source, hash);
   if (Buffer.isBuffer(stored)) return stored.subarray(offset, offset + length);
-  const parts: Buffer[] = [];
-  const to = Math.min(offset + length, stored.size);
-  const { references } = stored;
-  for (let index = stored.indexAt(offset); index < references.length; index++) {
-    const start = stored.startOf(index);
-    const part = references[index];
-    if (part === undefined || start >= to) break;
-    const from = Math.max(0, offset - start);
-    parts.push(getPart(source, part, { offset: from, length: Math.min(to - start, part.length) - from }));
-  }
-  const endStart = stored.startOf(references.length);
-  if (to > endStart) parts.push(stored.end.subarray(Math.max(0, offset - endStart), to - endStart));
-  return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+  const size = Math.max(0, Math.min(offset + length, stored.size) - offset);
+  const bytes = memory !== undefined && size <= memory.length ? memory.subarray(0, size) : Buffer.allocUnsafe(size);
+  copyRange(source, stored, { offset, target: bytes });
+  return bytes;
 }
 
-/** A chunk that is not read to its end is kept: whoever reads a file from beginning to end comes for the rest. */
-function getPart(source: ContentSource, { hash, length: size }: ContentReference, range: ByteRange): Buffer {
-  const { cache } = source;
-  const { offset, length } = range;
-  const kept = cache?.chunk(hash);
-  if (kept !== undefined) return kept.subarray(offset, offset + length);
-  if (size > LARGEST_CHUNK) return getContentRange(source, hash, range);
-  const bytes = getContent(source, hash);
-  if (offset + length < size) cache?.keepChunk(hash, bytes);
-  return bytes.subarray(offset, offset + length);
+/** Where bytes are wanted, and from which offset on. */
+interface Wanted {
+  readonly offset: number;
+  readonly target: Buffer;
+}
+
+/** Fills the target, which does not reach over the end of the content. */
+function copyRange(source: ContentSource, stored: ContentMap, { offset, target }: Wanted): void {
+  const { references } = stored;
+  let done = 0;
+  for (let index = stored.indexAt(offset); done < target.length; index++) {
+    const part = references[index];
+    const from = offset + done - stored.startOf(index);
+    if (part === undefined) {
+      stored.end.copy(target, done, from);
+      return;
+    }
+    const length = Math.min(target.length - done, part.length - from);
+    copyPart(source, part, { offset: from, target: target.subarray(done, done + length) });
+    done += length;
+  }
+}
+
+/** A chunk that is not read whole is kept: whoever reads a file from beginning to end comes for the rest. */
+function copyPart(source: ContentSource, part: ContentReference, { offset, target }: Wanted): void {
+  const { hash, length: size } = part;
+  const kept = source.cache?.chunk(hash);
+  if (kept !== undefined) kept.copy(target, 0, offset, offset + target.length);
+  else if (size > LARGEST_CHUNK) copyLarge(source, hash, { offset, target });
+  else if (target.length === size) copyChunk(source, hash, target);
+  else {
+    const chunk = source.cache?.room(size) ?? Buffer.allocUnsafe(size);
+    copyChunk(source, hash, chunk);
+    source.cache?.keepChunk(hash, chunk);
+    chunk.copy(target, 0, offset, offset + target.length);
+  }
+}
+
+function copyLarge(source: ContentSource, hash: Hash, wanted: Wanted): void {
+  const stored = load(source, hash);
+  if (!Buffer.isBuffer(stored)) copyRange(source, stored, wanted);
+  else stored.copy(wanted.target, 0, wanted.offset, wanted.offset + wanted.target.length);
+}
+
+function copyChunk(source: ContentSource, hash: Hash, target: Buffer): void {
+  const content = find(source, hash);
+  if ("file" in content) source.readTo(content, target);
+  else getContent(source, hash).copy(target);
 }
 
 /**
@@ -181,9 +219,13 @@ function load(source: ContentSource, hash: Hash): Buffer | ContentMap {
 }
 
 function fetch(source: ContentSource, hash: Hash): Buffer | Manifest {
+  const content = find(source, hash);
+  return "file" in content ? source.read(content) : content;
+}
+
+function find(source: ContentSource, hash: Hash): Buffer | Manifest | Place {
   if (hash === EMPTY_HASH) return Buffer.alloc(0);
   const stored = source.get(source.keyOfContent(hash));
   if (stored === undefined) throw new MemfsError("damaged", `content ${hex(hash).slice(0, 16)}… is missing`);
-  const content = decodeContent(stored);
-  return "file" in content ? source.read(content) : content;
+  return decodeContent(stored);
 }

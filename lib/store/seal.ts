@@ -78,6 +78,16 @@ export class AesSealer implements Sealer {
     if (value === null) throw damaged();
     return value;
   }
+
+  openedSize(length: number): number {
+    return Math.max(0, length - AES_HEADER - TAG_SIZE);
+  }
+
+  openTo(context: Uint8Array, sealed: Uint8Array, target: Buffer): void {
+    if (sealed[0] !== AES_FORMAT || target.length !== sealed.length - AES_HEADER - TAG_SIZE) throw damaged();
+    const nonce = sealed.subarray(1, AES_HEADER);
+    if (!this.#aead.openTo({ nonce, aad: aadOf(context) }, sealed.subarray(AES_HEADER), target)) throw damaged();
+  }
 }
 
 /** No encryption, only a checksum over context and value, so that damage is seen as with {@link AesSealer}. */
@@ -105,6 +115,16 @@ export class PlainSealer implements Sealer {
     const value = bytes.subarray(PLAIN_HEADER);
     if (bytes.readUInt32BE(1) !== checksum(context, value)) throw damaged();
     return value;
+  }
+
+  openedSize(length: number): number {
+    return Math.max(0, length - PLAIN_HEADER);
+  }
+
+  openTo(context: Uint8Array, sealed: Uint8Array, target: Buffer): void {
+    const value = this.open(context, sealed);
+    if (value.length !== target.length) throw damaged();
+    target.set(value);
   }
 }
 

@@ -89,6 +89,10 @@ export class StoreState implements ContentSource {
     return this.space.read(place);
   }
 
+  readTo(place: Place, target: Buffer): void {
+    this.space.readTo(place, target);
+  }
+
   /** Tag of a name or path: bytes as latin1. */
   tagOfName(name: string): Tag {
     const known = this.#tags.get(name);

@@ -292,8 +292,8 @@ export class Store {
     return storeChunks(this.#state, chunks);
   }
 
-  /** @throws MemfsError `damaged` */
-  contentRange(hash: Hash | null, range: ByteRange): Buffer {
+  /** Large content is copied to `memory`, if that is given. @throws MemfsError `damaged` */
+  contentRange(hash: Hash | null, range: ByteRange & { readonly memory?: Buffer }): Buffer {
     const digest = hash ?? EMPTY_HASH;
     const recent = this.#state.recent.get(digest);
     if (recent !== undefined) return recent.subarray(range.offset, range.offset + range.length);

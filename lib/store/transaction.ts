@@ -143,6 +143,10 @@ export class Transaction implements ContentTarget {
     return this.#state.read(place);
   }
 
+  readTo(place: Place, target: Buffer): void {
+    this.#state.readTo(place, target);
+  }
+
   put(key: Key, value: Uint8Array): void {
     this.#batch.put(key, value);
   }

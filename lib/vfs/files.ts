@@ -18,6 +18,9 @@ export interface WriteRequest {
   readonly flags: WriteFlags;
 }
 
+/** What is read of large content, until it is in the kernel; as large as the largest request. */
+const ANSWER = Buffer.allocUnsafeSlow(1024 * 1024);
+
 export class Files {
   readonly #view: View;
 
@@ -88,7 +91,7 @@ export class Files {
     if (draft !== undefined) return draft.read(offset, length);
     // Also through a file that was opened long ago: a program that reads under a lock has seen what is there then.
     this.#serve(node);
-    return view.live.store.contentRange(node.content, { offset, length });
+    return view.live.store.contentRange(node.content, { offset, length, memory: ANSWER });
   }
 
   write(caller: Caller, number: number, request: WriteRequest): Answer<number> {

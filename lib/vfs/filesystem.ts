@@ -210,7 +210,7 @@ export interface Filesystem {
     flags: number,
     mode: number,
   ): Answer<{ entry: NodeEntry; opened: OpenedHandle }>;
-  /** At most `size` bytes; fewer only at the end of the file. The result is not modified afterwards. */
+  /** At most `size` bytes; fewer only at the end of the file. They are valid until the next call. */
   read(caller: Caller, node: NodeRef, handle: HandleRef, offset: number, size: number): Answer<Buffer>;
   /**
    * Writes all of `data` and returns its length. `data` is only valid until the call returns: what is kept is copied.

@@ -292,6 +292,8 @@ t.test("a key overwritten many times is sealed once for LevelDB", async (t) => {
     sealedSize: (length) => sealer.sealedSize(length),
     sealTo: (context, value, target) => sealer.sealTo(context, value, target),
     open: (context, value) => sealer.open(context, value),
+    openedSize: (length) => sealer.openedSize(length),
+    openTo: (context, value, target) => sealer.openTo(context, value, target),
   };
   const kv = await openIn(t, dir);
   const space = kv.space(2, counting);

@@ -4,7 +4,7 @@ import { copyFileSync, cpSync, readFileSync, rmSync, statSync, truncateSync, wri
 import t from "tap";
 import type { Test } from "tap";
 import type { MemfsError } from "../../lib/errors.ts";
-import type { LevelKvOptions } from "../../lib/kv/level.ts";
+import type { LevelKvOptions } from "../../lib/kv/level-options.ts";
 import { openLevelKv } from "../../lib/kv/level.ts";
 import { until } from "../fixtures/fuse.ts";
 import {

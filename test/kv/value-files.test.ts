@@ -16,7 +16,7 @@ import type { Test } from "tap";
 import type { Disk } from "../../lib/kv/disk.ts";
 import { systemDisk } from "../../lib/kv/disk.ts";
 import type { Kv, Place, Space } from "../../lib/kv/kv.ts";
-import type { LevelKvOptions } from "../../lib/kv/level.ts";
+import type { LevelKvOptions } from "../../lib/kv/level-options.ts";
 import { PlainSealer } from "../../lib/store/seal.ts";
 import { randomFrom, testSeed } from "../fixtures/random.ts";
 import { batch, contents, openIn, redoFiles, rememberingLog, scratchDir, sealerOf } from "../fixtures/kv.ts";

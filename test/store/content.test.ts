@@ -34,6 +34,10 @@ class Contents {
     return this.values.get(key);
   }
 
+  readTo(): void {
+    throw new Error("nothing was appended");
+  }
+
   read(): Buffer {
     throw new Error("nothing was appended");
   }
@@ -275,3 +279,30 @@ t.test(
     writeFileSync(path, whole);
   },
 );
+
+t.test("ranges of large content, of several files in turn, are right and stay what they were", async (t) => {
+  const kv = await openLevelKv({ dir: scratchDir(t), sealerOf: () => null, log: silentLog });
+  const { store } = await storeFixture(t, kv);
+  const contents = await Promise.all(
+    [1.5, 2.5, 4].map(async (size) => {
+      const bytes = noise(size * MIB);
+      const content = finishedContent(bytes);
+      await store.storeChunks(content.chunks.filter((_, index) => index % 7 !== 0));
+      new StoreFiles(store).write(`/${size}`, bytes);
+      return { bytes, hash: content.hash };
+    }),
+  );
+  const memory = Buffer.alloc(MIB);
+  const held: { got: Buffer; wanted: Buffer }[] = [];
+  for (let round = 0; round < 400; round++) {
+    const { bytes, hash } = contents[below(contents.length)] ?? { bytes: Buffer.alloc(0), hash: "" };
+    const offset = below(bytes.length);
+    const length = below(round % 4 === 0 ? 900 * KIB : 150 * KIB);
+    const wanted = bytes.subarray(offset, offset + length);
+    const copied = round % 2 === 0;
+    const got = store.contentRange(hash, copied ? { offset, length, memory } : { offset, length });
+    if (!got.equals(wanted)) t.fail(`${length} bytes from ${offset} of ${bytes.length}`);
+    if (!copied) held.push({ got, wanted });
+  }
+  t.strictSame(held.filter(({ got, wanted }) => !got.equals(wanted)).length, 0, "what was read before stays");
+});
