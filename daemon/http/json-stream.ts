@@ -26,10 +26,10 @@ async function* piecesOf({ head, key, items }: LongAnswer): AsyncGenerator<strin
   for await (const item of items) {
     piece += separator + JSON.stringify(item);
     separator = ",";
+    await turns.give();
     if (piece.length < PIECE) continue;
     yield piece;
     piece = "";
-    await turns.give();
   }
   yield `${piece}]}`;
 }

@@ -26,6 +26,8 @@ export interface PlacedDirectory {
 }
 
 export interface PlacedLink {
+  /** Null: one is made. */
+  readonly node: number | null;
   readonly path: string;
   readonly target: string;
   /** `st_mode`. */
@@ -38,9 +40,9 @@ export interface Arrangement {
   readonly files: readonly PlacedFile[];
   /** Parents before what is in them. */
   readonly directories: readonly PlacedDirectory[];
-  /** Symbolic links to make. */
+  /** Symbolic links as they are to be. */
   readonly links: readonly PlacedLink[];
-  /** Paths of symbolic links to remove. */
+  /** Paths that symbolic links are to leave. */
   readonly removedLinks: readonly string[];
   /** Nodes of directories to remove when nothing is left in them, what is below before what is above. */
   readonly emptied: readonly number[];

@@ -17,7 +17,8 @@ import { printable } from "./names.ts";
 import type { NodeName, NodeRecord } from "./node-record.ts";
 import { isLater, type Mutable } from "./record.ts";
 import type { Transaction } from "./transaction.ts";
-import { addName, newNode, pathOf, removeName, ROOT_NODE } from "./tree.ts";
+import type { Steps } from "./turns.ts";
+import { addName, isBelowAny, newNode, pathOf, removeName, ROOT_NODE } from "./tree.ts";
 import { nodesBelow } from "./walk.ts";
 
 /** A file on its way, with what it was before. */
@@ -33,8 +34,8 @@ interface Placing {
 export class Arranger {
   readonly #tx: Transaction;
   readonly #note: string | null;
-  /** Names of which history has to be told. */
-  readonly #touched = new Map<string, NodeName>();
+  /** Names of which history has to be told, and what is there now. */
+  readonly #touched = new Map<string, { readonly at: NodeName; readonly node: number | null }>();
   readonly #parents = new Map<string, number>();
   /** Paths of directories that leave their place, and of those of them that come to another one, by node. */
   #leaving: ReadonlySet<string> = new Set();
@@ -49,31 +50,33 @@ export class Arranger {
   }
 
   /**
-   * Listings of what is below directories that move or go have to be in memory.
+   * Yields between steps, so that others may have their turn, as long as they do not change the store. Listings of what is
+   * below directories that move or go have to be in memory.
    * @throws MemfsError `exists` when something that is not to move is in the way
    */
-  arrange(wanted: Arrangement): readonly Arranged[] {
+  *arrange(wanted: Arrangement): Steps<readonly Arranged[]> {
     this.#findMoving(wanted);
-    const files = wanted.files.map((placed) => this.#take(placed));
-    for (const path of wanted.removedLinks) this.#removeLink(path);
-    for (const node of this.#moving.keys()) this.#detach(node);
-    for (const [node, path] of this.#emptied) this.#removeEmpty(node, path);
+    const files: Placing[] = [];
+    for (const placed of wanted.files) yield void files.push(this.#take(placed));
+    for (const path of wanted.removedLinks) yield this.#removeLink(path);
+    for (const node of this.#moving.keys()) yield this.#detach(node);
+    for (const [node, path] of this.#emptied) yield this.#removeEmpty(node, path);
     this.#parents.clear();
     if (this.#leaving.size > 0) this.#tx.movedDirectory();
-    for (const directory of wanted.directories) this.#placeDirectory(directory);
-    for (const link of wanted.links) this.#placeLink(link);
-    for (const file of files) this.#placeFile(file);
-    for (const file of files) this.#recordFile(file);
-    for (const node of this.#moving.keys()) this.#recordBelow(node);
+    for (const directory of wanted.directories) yield this.#placeDirectory(directory);
+    for (const link of wanted.links) yield this.#placeLink(link);
+    for (const file of files) yield this.#placeFile(file);
+    for (const file of files) yield this.#recordFile(file);
+    for (const node of this.#moving.keys()) yield* this.#recordBelow(node);
     return this.#done;
   }
 
   /** What the names became, once the last journal entry of the transaction is made. */
-  recordPast(): void {
+  *recordPast(): Steps<void> {
     const tx = this.#tx;
-    for (const at of this.#touched.values()) {
-      const entry = tx.entry(at.parent, at.name);
-      const node = entry === null ? null : tx.node(entry.node);
+    for (const { at, node: number } of this.#touched.values()) {
+      yield;
+      const node = number === null ? null : tx.node(number);
       const shown = node !== null && inHistory(tx, node) && (node.names.length === 1 || !tx.isScratch(at));
       tx.putPastEntry(at, tx.counters.seq, shown ? node : null);
     }
@@ -123,7 +126,7 @@ export class Arranger {
 
   #lose(number: number, at: NodeName): void {
     removeName(this.#tx, number, at);
-    this.#touch(at);
+    this.#touch(at, null);
   }
 
   #detach(number: number): void {
@@ -131,8 +134,8 @@ export class Arranger {
     if (name !== undefined) this.#lose(number, name);
   }
 
-  #touch(at: NodeName): void {
-    this.#touched.set(`${at.parent}/${at.name}`, at);
+  #touch(at: NodeName, node: number | null): void {
+    this.#touched.set(`${at.parent}/${at.name}`, { at, node });
   }
 
   #removeLink(path: string): void {
@@ -163,7 +166,7 @@ export class Arranger {
     const from = this.#moving.get(number);
     if (directory.names.length === 0 && number !== ROOT_NODE) this.#come(directory, at, path);
     if (changed) directory.mode = mode;
-    if (changed) this.#touch(at);
+    if (changed) this.#touch(at, number);
     // Also when it comes into another directory that is at the same path now: paths alone would not tell.
     if (from !== undefined) tx.journal("entry.renamed", {}, { path: from, detail: { to: path } });
     if (from !== undefined && from !== path) {
@@ -185,7 +188,7 @@ export class Arranger {
   #make(at: NodeName, path: string, mode: number): number {
     const node = this.#new(mode, undefined);
     addName(this.#tx, node, at);
-    this.#touch(at);
+    this.#touch(at, node.number);
     this.#tx.madeDirectory(node.number);
     this.#tx.journal("entry.created", {}, { path, detail: { mode } });
     this.#tell({ kind: "directory", action: "restored", path });
@@ -210,19 +213,23 @@ export class Arranger {
     }
     const wasLost = node.names.length === 0;
     addName(tx, node, at);
-    this.#touch(at);
+    this.#touch(at, node.number);
     if (!wasLost) return;
     tx.delete(orphanKey(node.number));
     if (isFile(node.mode)) tx.counters.liveBytes += node.size;
   }
 
-  #placeLink({ path, target, mode, mtime }: PlacedLink): void {
+  #placeLink({ node, path, target, mode, mtime }: PlacedLink): void {
     const at = this.#at(path);
-    const link = this.#new(mode, target);
-    this.#come(link, at, path);
+    const link = node === null ? this.#new(mode, target) : this.#tx.editNode(node);
+    const isThere = link.names.some((name) => isSameName(name, at));
+    if (!isThere) this.#come(link, at, path);
+    link.mode = mode;
     link.mtime = mtime;
-    this.#tx.journal("entry.created", {}, { path, detail: { mode } });
-    this.#tell({ kind: "symlink", action: "restored", path });
+    this.#touch(at, link.number);
+    const detail = isThere ? { permissions: mode & 0o7777, mtime } : { mode };
+    this.#tx.journal(isThere ? "node.changed" : "entry.created", {}, { path, detail });
+    this.#tell({ kind: "symlink", action: isThere ? "attributes" : "restored", path });
   }
 
   #placeFile({ placed, wasLive }: Placing): void {
@@ -277,10 +284,10 @@ export class Arranger {
     } else if (changed) {
       this.#recordAttributes(node, path);
     } else if (!renamed) {
-      if (isElsewhere) for (const name of node.names) this.#touch(name);
+      if (isElsewhere) for (const name of node.names) this.#touch(name, node.number);
       return;
     }
-    for (const name of node.names) this.#touch(name);
+    for (const name of node.names) this.#touch(name, node.number);
     const action = !wasLive ? "restored" : content ? "modified" : moved ? "moved" : "attributes";
     const version = action === "attributes" ? null : memory.headSeq;
     this.#tell({ kind: "memory", action, memory: memory.memory, path, from: moved ? from : null, version });
@@ -341,9 +348,10 @@ export class Arranger {
   }
 
   /** Memories that went along with a directory. */
-  #recordBelow(directory: number): void {
+  *#recordBelow(directory: number): Steps<void> {
     const tx = this.#tx;
     for (const { number } of nodesBelow(tx, directory)) {
+      yield;
       const node = tx.node(number);
       if (node.memory === null || node.names.length === 0) continue;
       const memory = tx.editMemory(node.memory);
@@ -382,14 +390,6 @@ export class Arranger {
   }: Pick<Arranged, "kind" | "action" | "path"> & Partial<Arranged>): void {
     this.#done.push({ ...arranged, memory, from, version });
   }
-}
-
-/** Whether a directory above the path is among the paths. */
-export function isBelowAny(path: string, directories: ReadonlySet<string>): boolean {
-  if (directories.size === 0) return false;
-  for (let cut = path.lastIndexOf("/"); cut > 0; cut = path.lastIndexOf("/", cut - 1))
-    if (directories.has(path.slice(0, cut))) return true;
-  return false;
 }
 
 function isSameName(a: NodeName, b: NodeName): boolean {

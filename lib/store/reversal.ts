@@ -4,6 +4,7 @@ import { MemfsError } from "../errors.ts";
 import { formatId, parseId, type Uid } from "../id.ts";
 import type { Arranged, Arrangement } from "./arrangement.ts";
 import { Arranger } from "./arranger.ts";
+import type { Counters } from "./counters.ts";
 import { fromBytes, printable, toBytes } from "./names.ts";
 import { isDirectory } from "./mode.ts";
 import type { Moment, Past } from "./past.ts";
@@ -14,11 +15,11 @@ import type { StoreState } from "./state.ts";
 import type { Cause, Transaction } from "./transaction.ts";
 import { nodeAt, ROOT_NODE } from "./tree.ts";
 import { planTreeRollback, type TreeRollback } from "./tree-rollback.ts";
-import { Turns } from "./turns.ts";
+import { type Steps, Turns } from "./turns.ts";
 import type { Kept, Reversed, Reverted, RollbackResult, StoreInfo, VersionSpec } from "./types.ts";
 import type { VersionRecord } from "./version-record.ts";
 import { resolveVersion, versionInfo } from "./versions.ts";
-import { planUndo, type Undo, type UndoPlan } from "./undo.ts";
+import { type UndoPlan, UndoPlanner } from "./undo.ts";
 import { type UndoOf, UndoSelection } from "./undo-selection.ts";
 import { loadSubtree, subtreeLoaded } from "./walk.ts";
 
@@ -69,7 +70,26 @@ interface Entry {
   readonly note: string;
 }
 
-/** A plan is made in turns with other work. After so many times that the store changed meanwhile, it is made at once. */
+/** What is to be done, to the store as it is with these counters: every commit makes new ones. */
+interface Plan {
+  readonly arrangement: Arrangement;
+  readonly counters: Counters;
+}
+
+/** What was done. */
+interface Applied {
+  readonly seq: number | null;
+  readonly arranged: readonly Arranged[];
+}
+
+/** How a plan is carried out. */
+interface Carrying {
+  readonly entry: Entry;
+  readonly cause: Cause;
+  readonly dryRun: boolean;
+}
+
+/** Work is done in turns with other work. After so many times that the store changed meanwhile, it is done at once. */
 const ATTEMPTS = 4;
 const ROOT_PATH = "";
 
@@ -94,10 +114,11 @@ export class Reversal {
     const memory = this.#state.memory(uid);
     if (memory === undefined) throw new MemfsError("not_found", `no memory ${request.memoryId} in this store`);
     const as = request.as === undefined ? null : checkPath(fromBytes(request.as));
-    const plan = planRollback(this.#state, { memory, to, withPath: request.withPath ?? false, as });
+    const arrangement = planRollback(this.#state, { memory, to, withPath: request.withPath ?? false, as });
+    const plan = { arrangement, counters: this.#state.counters };
     const detail = { memory: request.memoryId, to: to.seq };
     const entry: Entry = { kind: "rollback", detail, note: request.note ?? `rollback to version ${to.n}` };
-    const { seq, arranged } = this.#apply(plan, { entry, cause, dryRun: request.dryRun ?? false });
+    const { seq, arranged } = finish(this.#apply(plan, { entry, cause, dryRun: request.dryRun ?? false }));
     const done = arranged.find((one) => one.memory === uid);
     const answer = { kind: "memory", memoryId: request.memoryId, to: versionInfo(to), seq } as const;
     if (done === undefined) return { ...answer, action: "none", path: toBytes(memory.path), from: null, version: null };
@@ -131,10 +152,8 @@ export class Reversal {
     const entry: Entry = { kind: "rollback", detail, note: request.note ?? `rollback to #${seq}` };
     const release = this.#state.listings.hold();
     try {
-      let plan = await this.#planTree({ past, seq }, { path, node: top.node });
-      while (plan.seq !== this.#state.counters.seq)
-        plan = await this.#planTree({ past, seq }, { path, node: top.node });
-      const { seq: made, arranged } = this.#apply(plan.arrangement, { entry, cause, dryRun: request.dryRun ?? false });
+      const plan = (): Promise<Plan> => this.#planTree({ past, seq }, { path, node: top.node });
+      const { seq: made, arranged } = await this.#carryOut(plan, { entry, cause, dryRun: request.dryRun ?? false });
       return await this.#reversed(made, arranged, (memory) => past.files.get(memory)?.version ?? null);
     } finally {
       release();
@@ -154,10 +173,9 @@ export class Reversal {
     const entry: Entry = { kind: "undo", detail: { of: selection.of }, note };
     const release = this.#state.listings.hold();
     try {
-      const undo = { selection, force: request.force ?? false, turns };
-      let plan = await this.#planUndo(undo);
-      while (!plan.isCurrent()) plan = await this.#planUndo(undo);
-      const { seq, arranged } = this.#apply(plan.arrangement, { entry, cause, dryRun: request.dryRun ?? false });
+      const planner = new UndoPlanner(this.#state, { selection, force: request.force ?? false, turns });
+      const carrying = { entry, cause, dryRun: request.dryRun ?? false };
+      const { plan, seq, arranged } = await this.#carryOut(() => this.#planUndo(planner), carrying);
       const done = await this.#reversed(seq, arranged, (memory) => plan.to.get(memory) ?? null);
       return { seq, changes: done.changes, kept: [...plan.kept, ...done.kept] };
     } finally {
@@ -166,14 +184,13 @@ export class Reversal {
   }
 
   /** Plans until nothing is held back, and what moves has all below it in memory. */
-  async #planUndo(undo: Undo): Promise<UndoPlan> {
+  async #planUndo(planner: UndoPlanner): Promise<UndoPlan> {
     for (;;) {
       this.#options.settling.recordAll();
-      const plan = await planUndo(this.#state, undo);
-      const before = this.#state.counters.seq;
+      const plan = await planner.plan();
       this.#options.settling.recordAll();
       const cold = plan.moved.filter((node) => !subtreeLoaded(this.#state, node));
-      if (cold.length === 0 && this.#state.counters.seq === before) return plan;
+      if (cold.length === 0 && this.#state.counters === plan.counters) return plan;
       for (const node of cold) await loadSubtree(this.#state, node);
     }
   }
@@ -182,18 +199,17 @@ export class Reversal {
   async #planTree(
     { past, seq }: Omit<TreeRollback, "scope">,
     top: { readonly path: string; readonly node: number },
-  ): Promise<{ readonly arrangement: Arrangement; readonly seq: number }> {
+  ): Promise<Plan> {
     const turns = new Turns();
     for (let attempt = 1; ; attempt++) {
       const scope = this.#scope(top);
       for (const directory of scope) await loadSubtree(this.#state, directory);
       this.#options.settling.recordAll();
-      const before = this.#state.counters.seq;
+      const { counters } = this.#state;
+      const holds = (): boolean => this.#state.counters === counters;
       const planning = planTreeRollback(this.#state, { past, seq, scope });
-      let step = planning.next();
-      for (; step.done !== true; step = planning.next()) if (attempt < ATTEMPTS) await turns.give();
-      if (this.#state.counters.seq === before || attempt >= ATTEMPTS)
-        return { arrangement: step.value, seq: this.#state.counters.seq };
+      const arrangement = await turns.run(planning, { holds, patient: attempt < ATTEMPTS });
+      if (arrangement !== null) return { arrangement, counters };
     }
   }
 
@@ -215,11 +231,20 @@ export class Reversal {
     return false;
   }
 
-  /** Runs a plan as one transaction, or, for a preview, drops that. */
-  #apply(
-    plan: Arrangement,
-    { entry, cause, dryRun }: { readonly entry: Entry; readonly cause: Cause; readonly dryRun: boolean },
-  ): { readonly seq: number | null; readonly arranged: readonly Arranged[] } {
+  /** Plans and does it until nobody changes anything meanwhile. */
+  async #carryOut<P extends Plan>(makePlan: () => Promise<P>, carrying: Carrying): Promise<Applied & { plan: P }> {
+    const turns = new Turns();
+    for (let attempt = 1; ; attempt++) {
+      const plan = await makePlan();
+      const holds = (): boolean => this.#state.counters === plan.counters;
+      if (!holds()) continue;
+      const applied = await turns.run(this.#apply(plan, carrying), { holds, patient: attempt < ATTEMPTS });
+      if (applied !== null) return { plan, seq: applied.seq, arranged: applied.arranged };
+    }
+  }
+
+  /** Runs a plan as one transaction, or, for a preview, drops that. Yields as long as the store must not change. */
+  *#apply({ arrangement }: Plan, { entry, cause, dryRun }: Carrying): Steps<Applied> {
     if (this.#options.describe().info.archivedAt !== null)
       throw new MemfsError("archived", "the store is archived; it can be read and deleted, not changed");
     const tx = this.#options.begin(cause);
@@ -227,11 +252,12 @@ export class Reversal {
     try {
       const first = tx.nextSeq;
       const arranger = new Arranger(tx, entry.note);
-      const arranged = arranger.arrange(plan);
+      const arranged = yield* arranger.arrange(arrangement);
       if (dryRun) return { seq: null, arranged: arranged.map((one) => ({ ...one, version: null })) };
       if (tx.nextSeq === first) return { seq: null, arranged };
       const seq = tx.journal(entry.kind, {}, { detail: { ...entry.detail, first } });
-      arranger.recordPast();
+      yield* arranger.recordPast();
+      yield* tx.prepare();
       this.#options.commit(tx);
       isDropped = false;
       return { seq, arranged };
@@ -268,6 +294,13 @@ export class Reversal {
       version: made === undefined ? null : versionInfo(made),
     };
   }
+}
+
+/** All steps at once. */
+function finish<T>(steps: Steps<T>): T {
+  let step = steps.next();
+  while (step.done !== true) step = steps.next();
+  return step.value;
 }
 
 /** Without empty segments and a slash at the end: empty for the root. */

@@ -38,6 +38,7 @@ import type { Mutable, Timestamp } from "./record.ts";
 import type { SaltSource } from "./salt.ts";
 import type { Scratch } from "./scratch.ts";
 import type { StoreState } from "./state.ts";
+import type { Steps } from "./turns.ts";
 import { UnsettledChanges } from "./unsettled.ts";
 import type { Actor, Evidence, Micros } from "./types.ts";
 import { nextVersionId } from "./version-ids.ts";
@@ -103,6 +104,7 @@ export class Transaction implements ContentTarget {
   #lastActor: Actor | null;
   #lastVersion: Uid | null = null;
   #surprising = false;
+  #isPrepared = false;
 
   constructor(state: StoreState, cause: Cause, salts: SaltSource) {
     this.#state = state;
@@ -323,10 +325,22 @@ export class Transaction implements ContentTarget {
     this.mark(actorKey(this.#state.tagOfActor("agent", actor.agent), seq));
   }
 
-  /** Makes it all durable and visible, or throws and changes nothing. @throws MemfsError `no_space`, `io`, `closed` */
-  commit(): StoreChange | null {
+  /** Part of a commit ahead of it, with others' turns in between: nothing may be edited after it began. */
+  *prepare(): Steps<void> {
+    this.#isPrepared = true;
+    for (const [number, node] of this.#nodes)
+      yield node === null ? undefined : this.put(nodeKey(number), encodeNode(node));
+    for (const [uid, memory] of this.#memories) yield this.put(memoryKey(uid), encodeMemory(memory));
+  }
+
+  #encode(): void {
     for (const [number, node] of this.#nodes) if (node !== null) this.put(nodeKey(number), encodeNode(node));
     for (const [uid, memory] of this.#memories) this.put(memoryKey(uid), encodeMemory(memory));
+  }
+
+  /** Makes it all durable and visible, or throws and changes nothing. @throws MemfsError `no_space`, `io`, `closed` */
+  commit(): StoreChange | null {
+    if (!this.#isPrepared) this.#encode();
     if (this.#batch.size === 0) return null;
     this.put(counterKey, encodeCounters(this.counters));
     if (this.cause.deferred === true) this.#state.space.defer(this.#batch);

@@ -9,7 +9,7 @@ import type { NodeRecord } from "./node-record.ts";
 import type { PastDirectory, PastFile, PastLink, PastTree } from "./past-tree.ts";
 import type { Timestamp } from "./record.ts";
 import type { StoreState } from "./state.ts";
-import { pathOf, ROOT_NODE } from "./tree.ts";
+import { isBelowAny, pathOf, ROOT_NODE } from "./tree.ts";
 import type { VersionRecord } from "./version-record.ts";
 
 /** Looked at (~10 µs each) before others may get their turn. */
@@ -142,10 +142,7 @@ class Comparison {
 
   /** Whether what is at the path goes along with a directory that leaves. */
   #isMoving(path: string): boolean {
-    if (this.#leaving.size === 0) return false;
-    for (let cut = path.lastIndexOf("/"); cut > 0; cut = path.lastIndexOf("/", cut - 1))
-      if (this.#leaving.has(path.slice(0, cut))) return true;
-    return false;
+    return isBelowAny(path, this.#leaving);
   }
 
   #isUnchanged(uid: Uid, { paths, version, mode, mtime }: PastFile): boolean {
@@ -189,7 +186,7 @@ class Comparison {
   }
 
   #newLinks(): PlacedLink[] {
-    return this.#past.links.filter((link) => !this.#hasLink(link));
+    return this.#past.links.filter((link) => !this.#hasLink(link)).map((link) => ({ node: null, ...link }));
   }
 
   #hasLink({ path, target, mode, mtime }: PastLink): boolean {

@@ -190,3 +190,11 @@ export function nodeAt(state: StoreState, path: string): NodeRecord | null {
   }
   return node;
 }
+
+/** Whether a directory above the path is among the paths. */
+export function isBelowAny(path: string, directories: ReadonlySet<string>): boolean {
+  if (directories.size === 0) return false;
+  for (let cut = path.lastIndexOf("/"); cut > 0; cut = path.lastIndexOf("/", cut - 1))
+    if (directories.has(path.slice(0, cut))) return true;
+  return false;
+}

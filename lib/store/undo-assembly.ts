@@ -7,9 +7,10 @@ import type { NodeName } from "./node-record.ts";
 import type { Timestamp } from "./record.ts";
 import type { StoreState } from "./state.ts";
 import { nodeAt, pathOf } from "./tree.ts";
+import type { Steps } from "./turns.ts";
 import type { Kept } from "./types.ts";
 import type { MemoryUndo } from "./undo-memory.ts";
-import { isSameTime, type Piece, type Pieces } from "./undo-places.ts";
+import { isSameTime, type Piece, Pieces } from "./undo-places.ts";
 import type { SlotChanges } from "./undo-slots.ts";
 import { UndoTree } from "./undo-tree.ts";
 import type { VersionRecord } from "./version-record.ts";
@@ -24,7 +25,6 @@ export interface Assembled {
 
 export interface Parts {
   readonly memories: ReadonlyMap<Uid, MemoryUndo>;
-  readonly pieces: Pieces;
   readonly changes: SlotChanges;
   /** What others built on it goes, too. */
   readonly force: boolean;
@@ -33,18 +33,17 @@ export interface Parts {
 type Change = MemoryUndo["change"];
 
 const UNCHANGED: Change = Object.freeze({ content: null, mode: null, mtime: null });
-const PERMISSIONS = 0o7777;
 const NOWHERE = "the directory it was in is gone";
 
-export function assembleUndo(state: StoreState, parts: Parts): Assembled {
+/** Yields between steps, so that others may have their turn, as long as they do not change the store. */
+export function assembleUndo(state: StoreState, parts: Parts): Steps<Assembled> {
   return new Assembly(state, parts).run();
 }
 
 class Assembly {
   readonly #state: StoreState;
   readonly #parts: Parts;
-  /** Memories, directories and links, by id or node. */
-  readonly #pieces: Map<Uid | number, Piece>;
+  readonly #pieces: Pieces;
   readonly #changes = new Map<Uid, Change>();
   readonly #stays = new Set<Piece>();
   readonly #kept: Kept[] = [];
@@ -54,35 +53,48 @@ class Assembly {
   constructor(state: StoreState, parts: Parts) {
     this.#state = state;
     this.#parts = parts;
-    this.#pieces = new Map(parts.pieces.all);
-    for (const [uid, memory] of parts.memories) this.#addMemory(uid, memory);
-    for (const piece of this.#pieces.values()) if (piece.isMoved) this.#keep(piece, "others moved it since");
-    this.#addAttributes();
+    this.#pieces = new Pieces(state, parts.force);
     this.#tree = this.#newTree();
   }
 
-  run(): Assembled {
-    while (this.#giveUp()) this.#tree = this.#newTree();
-    const pieces = [...this.#pieces.values()];
-    const directories = pieces.filter(({ kind }) => kind === "directory");
-    const links = pieces.filter(({ kind }) => kind === "symlink");
-    const arrangement = {
-      files: this.#files(),
-      directories: [...directories.flatMap((one) => this.#directory(one)), ...this.#standIns()].sort(byDepth),
-      links: links.flatMap((link) => this.#linksOf(link)),
-      removedLinks: links.flatMap((link) => this.#removedOf(link)),
-      emptied: this.#emptied(directories),
-    };
+  *run(): Steps<Assembled> {
+    for (const transaction of this.#parts.changes.transactions) yield this.#pieces.takeBack(transaction);
+    for (const [uid, memory] of this.#parts.memories) yield this.#addMemory(uid, memory);
+    for (const piece of this.#pieces.all.values()) if (piece.isMoved) this.#keep(piece, "others moved it since");
+    this.#addAttributes();
+    do {
+      yield;
+      this.#tree = this.#newTree();
+    } while (yield* this.#giveUp());
+    const arrangement = yield* this.#arrangement();
     return { arrangement, kept: this.#kept, to: this.#to };
   }
 
+  *#arrangement(): Steps<Arrangement> {
+    const pieces = [...this.#pieces.all.values()];
+    const directories = pieces.filter(({ kind }) => kind === "directory");
+    const links = pieces.filter(({ kind }) => kind === "symlink");
+    const files: PlacedFile[] = [];
+    for (const [memory, piece] of this.#pieces.all) {
+      const file = typeof memory === "string" ? this.#file(memory, piece) : null;
+      if (file !== null) files.push(file);
+      yield;
+    }
+    return {
+      files,
+      directories: [...directories.flatMap((one) => this.#directory(one)), ...this.#standIns()].sort(byDepth),
+      links: links.flatMap((link) => this.#linksOf(link)),
+      removedLinks: links.flatMap((link) => this.#tree.lossesOf(link).map((slot) => this.#pathNow(slot))),
+      emptied: this.#emptied(directories),
+    };
+  }
+
   #newTree(): UndoTree {
-    return new UndoTree(this.#state, this.#pieces, { stays: this.#stays, pathsThen: this.#parts.changes.paths });
+    return new UndoTree(this.#state, this.#pieces.all, { stays: this.#stays, pathsThen: this.#parts.changes.paths });
   }
 
   #addMemory(uid: Uid, { fate, change, to, kept, path }: MemoryUndo): void {
-    const piece = this.#parts.pieces.ofMemory(uid);
-    this.#pieces.set(uid, piece);
+    const piece = this.#pieces.ofMemory(uid);
     if (to !== null) this.#to.set(uid, to);
     if (fate !== "goes") this.#changes.set(uid, change);
     const isGiven = fate === "goes" && !piece.isMoved && piece.wanted.length > 0 && !this.#parts.force;
@@ -106,35 +118,50 @@ class Assembly {
     return directory === null ? [] : [{ parent: directory.number, name: path.slice(cut + 1) }];
   }
 
-  /** What was set since by others stays. */
+  /** Newest first; what others have set since stays. */
   #addAttributes(): void {
+    const { memories, changes } = this.#parts;
+    const ofVersions = [...memories].flatMap(([memory, { modes }]) =>
+      modes.map(({ seq, before, after }) => ({ seq, memory, mode: { before, after }, mtime: null })),
+    );
     const set = new Map<Uid, { mode: number; mtime: Timestamp }>();
-    for (const { memory, mode, mtime } of this.#parts.changes.attributes) {
-      const piece = this.#parts.pieces.ofMemory(memory);
-      // As it was then, it has them already.
-      if (piece.node === null || this.#to.has(memory)) continue;
-      const now = set.get(memory) ?? { mode: piece.mode, mtime: piece.mtime };
+    for (const { memory, mode, mtime } of [...changes.attributes, ...ofVersions].sort((a, b) => b.seq - a.seq)) {
+      const now = set.get(memory) ?? this.#attributesNow(memory);
+      if (now === null) continue;
       set.set(memory, now);
-      if (mode !== null && (now.mode & PERMISSIONS) === mode.permissions) now.mode = mode.before;
+      if (mode?.after === now.mode) now.mode = mode.before;
       if (mtime !== null && isSameTime(now.mtime, mtime.after)) now.mtime = mtime.before;
     }
-    for (const [memory, { mode, mtime }] of set) {
-      const piece = this.#parts.pieces.ofMemory(memory);
-      const change = this.#changes.get(memory) ?? UNCHANGED;
-      this.#changes.set(memory, {
-        content: change.content,
-        mode: mode === piece.mode ? change.mode : mode,
-        mtime: isSameTime(mtime, piece.mtime) ? change.mtime : mtime,
-      });
-    }
+    for (const [memory, now] of set) this.#setAttributes(memory, now);
+  }
+
+  /** As they are, or as they would be of what is made again; null for what is to be gone. */
+  #attributesNow(memory: Uid): { mode: number; mtime: Timestamp } | null {
+    const { node, mode, mtime } = this.#pieces.ofMemory(memory);
+    if (node !== null) return { mode, mtime };
+    const again = this.#changes.get(memory)?.mode ?? null;
+    return again === null ? null : { mode: again, mtime };
+  }
+
+  #setAttributes(memory: Uid, { mode, mtime }: { readonly mode: number; readonly mtime: Timestamp }): void {
+    const piece = this.#pieces.ofMemory(memory);
+    const change = this.#changes.get(memory) ?? UNCHANGED;
+    // As it was then, it has the time already.
+    const keepsTime = this.#to.has(memory) || isSameTime(mtime, piece.mtime);
+    this.#changes.set(memory, {
+      content: change.content,
+      mode: piece.node !== null && mode === piece.mode ? change.mode : mode,
+      mtime: keepsTime ? change.mtime : mtime,
+    });
   }
 
   /** Finds what has no place; it stays, and so may be in the way of others. Directories first: others are below them. */
-  #giveUp(): boolean {
+  *#giveUp(): Steps<boolean> {
     const claimed = new Set<string>();
     for (const kind of ["directory", "symlink", "memory"] as const) {
       let isAny = false;
-      for (const piece of this.#pieces.values()) {
+      for (const piece of this.#pieces.all.values()) {
+        yield;
         if (piece.kind !== kind || this.#stays.has(piece)) continue;
         const reason = this.#obstacle(piece, claimed);
         if (reason === null) continue;
@@ -178,18 +205,14 @@ class Assembly {
     return pathOf({ node: (number) => this.#state.nodeOrDamaged(number) }, slot);
   }
 
-  #files(): PlacedFile[] {
-    const files: PlacedFile[] = [];
-    for (const [memory, piece] of this.#pieces) {
-      if (typeof memory !== "string") continue;
-      const paths = this.#pathsOf(memory, piece);
-      const { content, mode, mtime } = this.#changes.get(memory) ?? UNCHANGED;
-      // It would have come back, if there were a place for it.
-      if (piece.node === null && (paths === null || paths.length === 0)) continue;
-      if (paths === null && content === null && mode === null && mtime === null) continue;
-      files.push({ memory, paths, content, mode, mtime });
-    }
-    return files;
+  /** Null when there is nothing to change. */
+  #file(memory: Uid, piece: Piece): PlacedFile | null {
+    const paths = this.#pathsOf(memory, piece);
+    const { content, mode, mtime } = this.#changes.get(memory) ?? UNCHANGED;
+    // It would have come back, if there were a place for it.
+    if (piece.node === null && (paths === null || paths.length === 0)) return null;
+    if (paths === null && content === null && mode === null && mtime === null) return null;
+    return { memory, paths, content, mode, mtime };
   }
 
   /** Its paths, its own first; null when it stays at its names, wherever these will be. */
@@ -216,7 +239,7 @@ class Assembly {
   /** Directories that stay as others that were removed: with their modes. */
   #standIns(): PlacedDirectory[] {
     const found: PlacedDirectory[] = [];
-    for (const [number, piece] of this.#pieces) {
+    for (const [number, piece] of this.#pieces.all) {
       const node = typeof number === "number" ? this.#tree.standInOf(number) : null;
       const record = node === null ? undefined : this.#state.nodeOrDamaged(node);
       const [name] = record?.names ?? [];
@@ -226,19 +249,12 @@ class Assembly {
     return found;
   }
 
-  /** A link that is to be elsewhere, or other than it is, is made anew. */
   #linksOf(piece: Piece): PlacedLink[] {
-    const { target, mode, mtime } = piece;
-    const slots = this.#isOther(piece)
-      ? this.#tree.placesOf(piece)
-      : this.#tree.arrivalsOf(piece).map(({ slot }) => slot);
+    const { node, target, mode, mtime } = piece;
+    const arrivals = this.#tree.arrivalsOf(piece).map(({ slot }) => slot);
+    const slots = this.#isOther(piece) ? this.#tree.placesOf(piece) : arrivals;
     const paths = slots.flatMap((slot) => this.#tree.pathOf(slot) ?? []);
-    return paths.map((path) => ({ path, target: target ?? "", mode, mtime }));
-  }
-
-  #removedOf(piece: Piece): string[] {
-    const slots = this.#isOther(piece) ? piece.now : this.#tree.lossesOf(piece);
-    return slots.map((slot) => this.#pathNow(slot));
+    return paths.map((path) => ({ node, path, target: target ?? "", mode, mtime }));
   }
 
   /** Whether a link that is there is to have other attributes. */

@@ -2,11 +2,12 @@
 
 import { MemfsError } from "../errors.ts";
 import type { Uid } from "../id.ts";
-import { AtView, type PastNode } from "./at.ts";
+import { AtView } from "./at.ts";
 import { finishedContent } from "./content-writer.ts";
 import type { PlacedFile } from "./arrangement.ts";
 import type { MemoryRecord } from "./memory-record.ts";
 import { previousOf } from "./provenance.ts";
+import type { Timestamp } from "./record.ts";
 import type { StoreState } from "./state.ts";
 import type { Turns } from "./turns.ts";
 import { type Revision, undoContent } from "./undo-content.ts";
@@ -26,10 +27,19 @@ export interface MemoryUndo {
   readonly fate: "goes" | "lives" | "remains" | "stays";
   /** As in a {@link PlacedFile}. */
   readonly change: Pick<PlacedFile, "content" | "mode" | "mtime">;
+  /** Versions to be undone that came with another mode, newest first. */
+  readonly modes: readonly ModeChange[];
   /** The version that it is as again; null when it is as none. */
   readonly to: VersionRecord | null;
   /** What could not be undone, in words. */
   readonly kept: readonly string[];
+}
+
+/** A mode that came with a version. */
+export interface ModeChange {
+  readonly seq: number;
+  readonly before: number;
+  readonly after: number;
 }
 
 /** The versions to look at, oldest first. */
@@ -53,21 +63,22 @@ export async function planMemoryUndo(state: StoreState, uid: Uid, undo: UndoMemo
   const memory = state.memory(uid);
   if (memory === undefined) throw new MemfsError("damaged", "a memory is missing; restore the home from a backup");
   const { headSeq, path } = memory;
-  const nothing: MemoryUndo = { headSeq, path, fate: "stays", change: UNCHANGED, to: null, kept: [] };
+  const nothing: MemoryUndo = { headSeq, path, fate: "stays", change: UNCHANGED, modes: [], to: null, kept: [] };
   if (memory.state === "folded") return nothing;
   const chain = await readChain(state, memory, undo);
   const head = chain.revisions.at(-1);
   if (!chain.revisions.some(({ theirs }) => theirs)) return nothing;
+  const modes = await modesOf(state, chain, undo.selection);
   if (chain.revisions.every(({ theirs }) => theirs))
-    return { ...nothing, ...(await backTo(state, chain, undo.selection)) };
+    return { ...nothing, modes, ...(await backTo(state, chain, undo.selection)) };
   // Others have deleted it: there is nothing left of what they did not want.
   if (memory.state === "deleted" && head?.theirs !== true) return nothing;
   const made = chain.base === null || chain.base.operation === "deleted";
   if (made && (undo.force || !isWrittenByOthers(chain))) return { ...nothing, fate: "goes" };
   const { change, kept } = await withoutTheirs(state, chain, undo);
   return made
-    ? { ...nothing, fate: "remains", change, kept: ["others wrote in it, so it stays", ...kept] }
-    : { ...nothing, fate: "lives", change, kept };
+    ? { ...nothing, modes, fate: "remains", change, kept: ["others wrote in it, so it stays", ...kept] }
+    : { ...nothing, modes, fate: "lives", change, kept };
 }
 
 /** Not so when it only moved along with a directory. */
@@ -103,26 +114,40 @@ async function backTo(
   const isLive = memory.state === "live";
   if (base === null || base.hash === null || base.path === null) return { fate: "goes", change: UNCHANGED, to: null };
   const isOther = !isLive || memory.hash !== base.hash;
-  const { mode, mtime } = await attributesBefore(state, base, selection);
-  const isChanged = !isLive || selection.attributes.has(memory.memory);
-  const hasOtherMode = isChanged || revisions.at(-1)?.version.made.mode !== mode;
+  const isChanged = isOther || selection.attributes.has(memory.memory);
   const change = {
     content: isOther ? { hash: base.hash, size: base.size } : null,
-    mode: hasOtherMode ? mode : null,
-    mtime: isOther || isChanged ? mtime : null,
+    mode: modeAgain(memory, revisions),
+    mtime: isChanged ? await mtimeBefore(state, base, selection) : null,
   };
   return { fate: "lives", change, to: base };
 }
 
+/** What is made again has the mode that it had when it was deleted. */
+function modeAgain({ state }: MemoryRecord, revisions: Chain["revisions"]): number | null {
+  return state === "live" ? null : (revisions.at(-1)?.version.made.mode ?? null);
+}
+
+async function modesOf(state: StoreState, { base, revisions }: Chain, selection: UndoSelection): Promise<ModeChange[]> {
+  const found: ModeChange[] = [];
+  let previous = base;
+  for (const { version, theirs } of revisions) {
+    const known = previous;
+    previous = version;
+    if (!theirs || known === null || version.erased || known.made.mode === version.made.mode) continue;
+    // Others may have changed it between the two versions.
+    const before = await viewBefore(state, version.seq, selection)?.find(known.path ?? "");
+    const mode = before?.version?.memory === version.memory ? before.mode : known.made.mode;
+    if (mode !== version.made.mode) found.push({ seq: version.seq, before: mode, after: version.made.mode });
+  }
+  return found.reverse();
+}
+
 /** What the file had before all that is to be undone, which may be newer than the version before. */
-async function attributesBefore(
-  state: StoreState,
-  base: VersionRecord,
-  selection: UndoSelection,
-): Promise<Pick<PastNode, "mode" | "mtime">> {
+async function mtimeBefore(state: StoreState, base: VersionRecord, selection: UndoSelection): Promise<Timestamp> {
   const first = selection.memories.get(base.memory) ?? 0;
   const node = (await viewBefore(state, first, selection)?.find(base.path ?? "")) ?? null;
-  return node?.version?.memory === base.memory ? node : base.made;
+  return node?.version?.memory === base.memory ? node.mtime : base.made.mtime;
 }
 
 /** The store before the transaction of an entry. */
@@ -142,8 +167,7 @@ async function withoutTheirs(
   const revisions = withOtherContent(chain);
   const undone = await undoContent(state, { base: before, revisions, path: memory.path, force }, turns);
   const content = Buffer.isBuffer(undone.content) ? finishedContent(undone.content) : sameContent(undone.content);
-  const mode = memory.state === "live" ? null : (chain.revisions.at(-1)?.version.made.mode ?? null);
-  return { change: { content, mode, mtime: null }, kept: undone.kept };
+  return { change: { content, mode: modeAgain(memory, chain.revisions), mtime: null }, kept: undone.kept };
 }
 
 function sameContent(version: VersionRecord | null): PlacedFile["content"] {

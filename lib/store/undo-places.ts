@@ -99,7 +99,8 @@ export class Pieces {
   #piece(key: PieceKey, record: PastEntryRecord): Piece {
     const known = this.#pieces.get(key);
     if (known !== undefined) return known;
-    const piece = typeof key === "string" ? this.ofMemory(key) : this.#ofNode(key, record);
+    if (typeof key === "string") return this.ofMemory(key);
+    const piece = this.#ofNode(key, record);
     this.#pieces.set(key, piece);
     return piece;
   }
@@ -111,7 +112,7 @@ export class Pieces {
     const record = this.#state.memory(memory);
     const node = record?.state === "live" ? this.#state.nodeOrDamaged(record.node) : null;
     const names = node?.names ?? [];
-    return {
+    const piece: Piece = {
       kind: "memory",
       memory,
       node: node?.number ?? null,
@@ -122,6 +123,8 @@ export class Pieces {
       target: null,
       isMoved: false,
     };
+    this.#pieces.set(memory, piece);
+    return piece;
   }
 
   #ofNode(number: number, record: PastEntryRecord): Piece {

@@ -137,6 +137,10 @@ export class UndoSelection {
     return [path, detail?.["from"], detail?.["to"], before].filter((one) => typeof one === "string");
   }
 
+  has(seq: number): boolean {
+    return this.#seqs.has(seq);
+  }
+
   /** Whether an entry is selected, or belongs to an undo of the selection: both together are as if neither was. */
   isTheirs(seq: number): boolean {
     if (this.#seqs.has(seq)) return true;

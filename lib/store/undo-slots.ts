@@ -25,8 +25,9 @@ export interface SlotChange {
 
 /** Attributes that a transaction gave a file; null for those it left alone. */
 export interface AttributeChange {
+  readonly seq: number;
   readonly memory: Uid;
-  readonly mode: { readonly before: number; readonly permissions: number } | null;
+  readonly mode: { readonly before: number; readonly after: number } | null;
   readonly mtime: { readonly before: Timestamp; readonly after: Timestamp } | null;
 }
 
@@ -68,7 +69,7 @@ class SlotReader {
   /** Transactions, by their last entry. */
   readonly #extents = new Set<number>();
   readonly #changes = new Map<number, SlotChange[]>();
-  readonly #attributes: { readonly seq: number; readonly change: AttributeChange }[] = [];
+  readonly #attributes: AttributeChange[] = [];
   readonly #paths = new Map<number, string>();
 
   constructor(state: StoreState, selection: UndoSelection, turns: Turns) {
@@ -90,7 +91,7 @@ class SlotReader {
     const newestFirst = [...this.#changes].sort(([a], [b]) => b - a);
     return {
       transactions: newestFirst.map(([, changes]) => changes),
-      attributes: this.#attributes.sort((a, b) => b.seq - a.seq).map(({ change }) => change),
+      attributes: this.#attributes.sort((a, b) => b.seq - a.seq),
       paths: this.#paths,
     };
   }
@@ -115,7 +116,9 @@ class SlotReader {
       for (const parent of parents) await this.#readSlot({ parent, name: path.slice(cut + 1) }, above);
       await this.#turns.give();
     }
-    for (const entry of entries) if (entry.kind === "node.changed") await this.#readAttributes(entry, before);
+    // An undo of the selection may have had other reasons to set them; what it left is compared with anyway.
+    for (const entry of entries)
+      if (entry.kind === "node.changed" && this.#selection.has(entry.seq)) await this.#readAttributes(entry, before);
   }
 
   /** What was at a path before and after a transaction, where that was a directory. */
@@ -189,12 +192,12 @@ class SlotReader {
     const before = memory === null ? null : await view.find(erasable?.path ?? "");
     if (memory === null || before?.version?.memory !== memory) return;
     const { permissions, mtime } = erasable?.detail ?? {};
-    const change = {
+    this.#attributes.push({
+      seq,
       memory,
-      mode: typeof permissions === "number" ? { before: before.mode, permissions } : null,
+      mode: typeof permissions === "number" ? { before: before.mode, after: typeOf(before.mode) | permissions } : null,
       mtime: isTime(mtime) ? { before: before.mtime, after: mtime } : null,
-    };
-    this.#attributes.push({ seq, change });
+    });
   }
 }
 

@@ -1,19 +1,19 @@
 /** Undoing as a whole: all memories, directories and links that a selection touched, and which of them are in the way. */
 
 import type { Uid } from "../id.ts";
+import type { Counters } from "./counters.ts";
 import type { StoreState } from "./state.ts";
 import type { Turns } from "./turns.ts";
 import { type Assembled, assembleUndo } from "./undo-assembly.ts";
 import { type MemoryUndo, planMemoryUndo } from "./undo-memory.ts";
-import { Pieces } from "./undo-places.ts";
 import type { UndoSelection } from "./undo-selection.ts";
-import { readSlotChanges } from "./undo-slots.ts";
+import { readSlotChanges, type SlotChanges } from "./undo-slots.ts";
 
 export interface UndoPlan extends Assembled {
   /** Directories that move. */
   readonly moved: readonly number[];
-  /** False once somebody has changed one of the memories. */
-  isCurrent(): boolean;
+  /** Of the store as the plan is of it. */
+  readonly counters: Counters;
 }
 
 export interface Undo {
@@ -22,33 +22,51 @@ export interface Undo {
   readonly turns: Turns;
 }
 
-/** Memories that others write all the time are planned so often; then they are told to try again. */
-const ATTEMPTS = 20;
+/** A plan is put together in turns so often that the store changed meanwhile; then at once. */
+const ATTEMPTS = 4;
 
-/**
- * Plans in turns with other work: a memory that others write meanwhile is planned again. When this resolves the plan is of
- * the store as it is.
- * @throws MemfsError `damaged`
- */
-export async function planUndo(state: StoreState, undo: Undo): Promise<UndoPlan> {
-  const { selection, turns, force } = undo;
-  const memories = new Map<Uid, MemoryUndo>();
-  let { seq } = state.counters;
-  let changes = await readSlotChanges(state, selection, turns);
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const stale = [...selection.memories.keys()].filter((uid) => isStale(state, uid, memories.get(uid)));
-    const isUndone = hasUndo(state, seq);
-    if (stale.length === 0 && !isUndone) break;
-    ({ seq } = state.counters);
-    for (const uid of stale) memories.set(uid, await planMemoryUndo(state, uid, undo));
-    if (isUndone) changes = await readSlotChanges(state, selection, turns);
+/** Plans in turns with other work: what others change meanwhile is planned again, the rest is kept. */
+export class UndoPlanner {
+  readonly #state: StoreState;
+  readonly #undo: Undo;
+  readonly #memories = new Map<Uid, MemoryUndo>();
+  #changes: SlotChanges | null = null;
+  /** The last entry that was looked at. */
+  #seq: number;
+
+  constructor(state: StoreState, undo: Undo) {
+    this.#state = state;
+    this.#undo = undo;
+    this.#seq = state.counters.seq;
   }
-  const pieces = new Pieces(state, force);
-  for (const transaction of changes.transactions) pieces.takeBack(transaction);
-  const assembled = assembleUndo(state, { memories, pieces, changes, force });
-  const moved = assembled.arrangement.directories.flatMap(({ node }) => (node === null ? [] : [node]));
-  const isCurrent = (): boolean => [...memories].every(([uid, memory]) => !isStale(state, uid, memory));
-  return { ...assembled, moved, isCurrent };
+
+  /** Of the store as it is when this resolves. @throws MemfsError `damaged` */
+  async plan(): Promise<UndoPlan> {
+    for (let attempt = 1; ; attempt++) {
+      const changes = await this.#read();
+      const { counters } = this.#state;
+      const holds = (): boolean => this.#state.counters === counters;
+      const parts = { memories: this.#memories, changes, force: this.#undo.force };
+      const steps = assembleUndo(this.#state, parts);
+      const assembled = await this.#undo.turns.run(steps, { holds, patient: attempt < ATTEMPTS });
+      if (assembled === null) continue;
+      const moved = assembled.arrangement.directories.flatMap(({ node }) => (node === null ? [] : [node]));
+      return { ...assembled, moved, counters };
+    }
+  }
+
+  /** Until nothing is out of date. */
+  async #read(): Promise<SlotChanges> {
+    const { selection, turns } = this.#undo;
+    for (;;) {
+      const isUndone = hasUndo(this.#state, this.#seq);
+      const stale = [...selection.memories.keys()].filter((uid) => isStale(this.#state, uid, this.#memories.get(uid)));
+      if (this.#changes !== null && stale.length === 0 && !isUndone) return this.#changes;
+      this.#seq = this.#state.counters.seq;
+      if (this.#changes === null || isUndone) this.#changes = await readSlotChanges(this.#state, selection, turns);
+      for (const uid of stale) this.#memories.set(uid, await planMemoryUndo(this.#state, uid, this.#undo));
+    }
+  }
 }
 
 function isStale(state: StoreState, uid: Uid, planned: MemoryUndo | undefined): boolean {
