@@ -68,14 +68,17 @@ export async function planMemoryUndo(state: StoreState, uid: Uid, undo: UndoMemo
   const chain = await readChain(state, memory, undo);
   const head = chain.revisions.at(-1);
   if (!chain.revisions.some(({ theirs }) => theirs)) return nothing;
-  const modes = await modesOf(state, chain, undo.selection);
-  if (chain.revisions.every(({ theirs }) => theirs))
-    return { ...nothing, modes, ...(await backTo(state, chain, undo.selection)) };
+  const { modes, again: mode } = await modesOf(state, chain, undo.selection);
+  if (chain.revisions.every(({ theirs }) => theirs)) {
+    const { fate, change, to } = await backTo(state, chain, undo.selection);
+    return { ...nothing, fate, change: { ...change, mode }, modes, to };
+  }
   // Others have deleted it: there is nothing left of what they did not want.
   if (memory.state === "deleted" && head?.theirs !== true) return nothing;
   const made = chain.base === null || chain.base.operation === "deleted";
   if (made && (undo.force || !isWrittenByOthers(chain))) return { ...nothing, fate: "goes" };
-  const { change, kept } = await withoutTheirs(state, chain, undo);
+  const { content, kept } = await withoutTheirs(state, chain, undo);
+  const change = { content, mode, mtime: null };
   return made
     ? { ...nothing, modes, fate: "remains", change, kept: ["others wrote in it, so it stays", ...kept] }
     : { ...nothing, modes, fate: "lives", change, kept };
@@ -108,7 +111,7 @@ async function readChain(state: StoreState, memory: MemoryRecord, { selection, t
 /** Nobody else did anything: it is what it was. */
 async function backTo(
   state: StoreState,
-  { memory, base, revisions }: Chain,
+  { memory, base }: Chain,
   selection: UndoSelection,
 ): Promise<Pick<MemoryUndo, "fate" | "change" | "to">> {
   const isLive = memory.state === "live";
@@ -117,30 +120,46 @@ async function backTo(
   const isChanged = isOther || selection.attributes.has(memory.memory);
   const change = {
     content: isOther ? { hash: base.hash, size: base.size } : null,
-    mode: modeAgain(memory, revisions),
+    mode: null,
     mtime: isChanged ? await mtimeBefore(state, base, selection) : null,
   };
   return { fate: "lives", change, to: base };
 }
 
-/** What is made again has the mode that it had when it was deleted. */
-function modeAgain({ state }: MemoryRecord, revisions: Chain["revisions"]): number | null {
-  return state === "live" ? null : (revisions.at(-1)?.version.made.mode ?? null);
+interface Modes {
+  /** Newest first. */
+  readonly modes: readonly ModeChange[];
+  /** What the file had when it was deleted; null of one that is there. */
+  readonly again: number | null;
 }
 
-async function modesOf(state: StoreState, { base, revisions }: Chain, selection: UndoSelection): Promise<ModeChange[]> {
-  const found: ModeChange[] = [];
+/** A deletion says nothing of the mode: what was put in the file's place may have had another one. */
+async function modesOf(state: StoreState, { memory, base, revisions }: Chain, selection: UndoSelection): Promise<Modes> {
+  const modes: ModeChange[] = [];
   let previous = base;
+  let mode = base?.made.mode ?? null;
   for (const { version, theirs } of revisions) {
-    const known = previous;
+    const isEnd = version.operation === "deleted";
+    const after = isEnd ? null : version.made.mode;
+    // It may have been changed between the two versions; but what is written through a handle does not change it.
+    const isSame = !theirs || (after === mode && version.made.handle !== 0);
+    const before = isSame ? mode : ((await modeBefore(state, { version, previous }, selection)) ?? mode);
+    if (theirs && after !== null && before !== null && before !== after)
+      modes.push({ seq: version.seq, before, after });
     previous = version;
-    if (!theirs || known === null || version.erased || known.made.mode === version.made.mode) continue;
-    // Others may have changed it between the two versions.
-    const before = await viewBefore(state, version.seq, selection)?.find(known.path ?? "");
-    const mode = before?.version?.memory === version.memory ? before.mode : known.made.mode;
-    if (mode !== version.made.mode) found.push({ seq: version.seq, before: mode, after: version.made.mode });
+    mode = after ?? before;
   }
-  return found.reverse();
+  return { modes: modes.reverse(), again: memory.state === "live" ? null : mode };
+}
+
+/** Null when the file was not there. */
+async function modeBefore(
+  state: StoreState,
+  { version, previous }: { readonly version: VersionRecord; readonly previous: VersionRecord | null },
+  selection: UndoSelection,
+): Promise<number | null> {
+  const before = await viewBefore(state, version.seq, selection)?.find(previous?.path ?? "");
+  return before?.version?.memory === version.memory ? before.mode : null;
 }
 
 /** What the file had before all that is to be undone, which may be newer than the version before. */
@@ -161,13 +180,13 @@ async function withoutTheirs(
   state: StoreState,
   chain: Chain,
   { force, turns }: UndoMemory,
-): Promise<Pick<MemoryUndo, "change" | "kept">> {
+): Promise<Pick<PlacedFile, "content"> & Pick<MemoryUndo, "kept">> {
   const { memory, base } = chain;
   const before = base === null || base.hash === null ? null : base;
   const revisions = withOtherContent(chain);
   const undone = await undoContent(state, { base: before, revisions, path: memory.path, force }, turns);
   const content = Buffer.isBuffer(undone.content) ? finishedContent(undone.content) : sameContent(undone.content);
-  return { change: { content, mode: modeAgain(memory, chain.revisions), mtime: null }, kept: undone.kept };
+  return { content, kept: undone.kept };
 }
 
 function sameContent(version: VersionRecord | null): PlacedFile["content"] {
