@@ -34,6 +34,7 @@ type Change = MemoryUndo["change"];
 
 const UNCHANGED: Change = Object.freeze({ content: null, mode: null, mtime: null });
 const NOWHERE = "the directory it was in is gone";
+const INSIDE = "the directory it was in is below it";
 
 /** Yields between steps, so that others may have their turn, as long as they do not change the store. */
 export function assembleUndo(state: StoreState, parts: Parts): Steps<Assembled> {
@@ -180,12 +181,16 @@ class Assembly {
     if (isRemoved(piece, tree)) return tree.entriesLeft(piece.node ?? 0) > 0 ? "something else is in it" : null;
     const arrivals = tree.arrivalsOf(piece);
     for (const arrival of arrivals) {
-      const { path } = arrival;
-      if (path === null) return NOWHERE;
+      const { path, slot } = arrival;
+      if (path === null) return this.#hasNames(slot.parent) ? INSIDE : NOWHERE;
       if (claimed.has(path) || tree.isTaken(arrival)) return `its path ${printable(path)} is taken`;
     }
     for (const { path } of arrivals) if (path !== null) claimed.add(path);
     return null;
+  }
+
+  #hasNames(node: number): boolean {
+    return (this.#state.node(node)?.names.length ?? 0) > 0;
   }
 
   #keep(piece: Piece, reason: string): void {

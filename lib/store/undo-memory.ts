@@ -134,7 +134,11 @@ interface Modes {
 }
 
 /** A deletion says nothing of the mode: what was put in the file's place may have had another one. */
-async function modesOf(state: StoreState, { memory, base, revisions }: Chain, selection: UndoSelection): Promise<Modes> {
+async function modesOf(
+  state: StoreState,
+  { memory, base, revisions }: Chain,
+  selection: UndoSelection,
+): Promise<Modes> {
   const modes: ModeChange[] = [];
   let previous = base;
   let mode = base?.made.mode ?? null;

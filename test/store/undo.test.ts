@@ -6,7 +6,7 @@ import type { Actor, Reversed } from "../../lib/store/types.ts";
 import type { UndoOf } from "../../lib/store/undo-selection.ts";
 import { Player } from "../fixtures/player.ts";
 import { randomFrom, testSeed } from "../fixtures/random.ts";
-import { OPERATOR, storeFixture } from "../fixtures/store.ts";
+import { OPERATOR, storeFixture, type TestClock } from "../fixtures/store.ts";
 import { bytesOf, StoreFiles } from "../fixtures/store-files.ts";
 import { present } from "../fixtures/trees.ts";
 
@@ -17,6 +17,7 @@ const THEM: UndoOf = { session: "s-1" };
 
 interface Fixture {
   readonly store: Store;
+  readonly clock: TestClock;
   /** Of the session to undo. */
   readonly theirs: StoreFiles;
   readonly others: StoreFiles;
@@ -24,11 +25,12 @@ interface Fixture {
 }
 
 async function fixture(t: Test): Promise<Fixture> {
-  const { store } = await storeFixture(t);
+  const { store, clock } = await storeFixture(t);
   const others = new StoreFiles(store);
   others.actor = OTHER;
   return {
     store,
+    clock,
     theirs: new StoreFiles(store),
     others,
     undo: (of = THEM, options = {}) => store.reversal.undo({ of, ...options }, cause),
@@ -201,6 +203,99 @@ t.test(
   },
 );
 
+t.test("a directory that others filled stays, and so does what its name was taken from", async (t) => {
+  const { theirs, others, undo } = await fixture(t);
+  others.symlink("there", "/name");
+  theirs.unlink("/name");
+  theirs.mkdir("/name");
+  others.write("/name/f", "f");
+  const result = await undo();
+  t.equal(others.read("/name/f").toString(), "f");
+  t.strictSame(
+    [changes(result), kept(result)],
+    [[], ["/name: its path /name is taken", "/name: something else is in it"]],
+  );
+});
+
+t.test("what others moved or gave another name stays with it, unless undo is forced", async (t) => {
+  const { store, theirs, others, undo } = await fixture(t);
+  others.mkdir("/d");
+  const before = await tree(store);
+  await theirs.rename("/d", "/theirs");
+  await others.rename("/theirs", "/ours");
+  theirs.write("/made", "made");
+  others.link("/made", "/named");
+  theirs.mkdir("/new");
+  await others.rename("/new", "/new-too");
+  const kinds = kept(await undo());
+  t.strictSame(kinds, [
+    "/made: others gave it a name, so it stays",
+    "/new-too: others moved it since",
+    "/ours: others moved it since",
+  ]);
+  t.ok(others.entry("/ours"));
+  t.ok(others.entry("/new-too"));
+  t.equal(others.read("/named").toString(), "made");
+  t.equal(others.entry("/made"), null, "the name that it was made with goes");
+  const forced = await undo(THEM, { force: true });
+  t.strictSame(kept(forced), []);
+  t.strictSame(await tree(store), before);
+});
+
+t.test("a file that was made goes although others moved the directory it is in", async (t) => {
+  const { store, theirs, others, undo } = await fixture(t);
+  others.mkdir("/d");
+  theirs.write("/d/f", "f");
+  await others.rename("/d", "/e");
+  const result = await undo();
+  t.strictSame([changes(result), kept(result)], [["deleted /e/f"], []]);
+  t.strictSame(await tree(store), ["/e 40755 "]);
+});
+
+t.test("a directory does not go back into what others put into it", async (t) => {
+  const { store, theirs, others, undo } = await fixture(t);
+  for (const path of ["/p", "/p/x", "/q"]) others.mkdir(path);
+  await theirs.rename("/p/x", "/q/x");
+  await others.rename("/p", "/q/x/p");
+  const before = await tree(store);
+  const result = await undo();
+  t.strictSame(await tree(store), before);
+  t.strictSame(kept(result), ["/q/x: the directory it was in is below it"]);
+});
+
+t.test("a directory that was removed is back once, whoever makes it again", async (t) => {
+  const { store, theirs, others, undo } = await fixture(t);
+  others.mkdir("/d");
+  others.write("/d/f", "f");
+  others.symlink("there", "/d/link");
+  const before = await tree(store);
+  theirs.unlink("/d/f");
+  theirs.unlink("/d/link");
+  theirs.rmdir("/d");
+  const { seq } = await undo();
+  t.strictSame(await tree(store), before);
+  t.strictSame((await undo()).changes, [], "it is there already");
+  await undo({ seq: seq ?? 0 });
+  t.strictSame(await tree(store), []);
+  others.mkdir("/d");
+  t.strictSame(kept(await undo()), []);
+  t.strictSame(await tree(store), before);
+});
+
+t.test("modes and times that others set since stay", async (t) => {
+  const { store, theirs, others, undo } = await fixture(t);
+  const times = { sec: 1000, nsec: 0 };
+  for (const path of ["/theirs", "/ours"]) others.write(path, "text");
+  others.mkdir("/d");
+  theirs.setAttributes("/theirs", { permissions: 0o600, mtime: times });
+  theirs.setAttributes("/ours", { permissions: 0o600 });
+  theirs.setAttributes("/d", { permissions: 0o700 });
+  others.setAttributes("/ours", { permissions: 0o640 });
+  await undo();
+  const modes = (await tree(store)).map((line) => line.split(" ").slice(0, 2).join(" "));
+  t.strictSame(modes, ["/d 40755", "/ours 100640", "/theirs 100644"]);
+});
+
 t.test("an agent in a span of time; and who did nothing is not found", async (t) => {
   const { store, theirs, undo } = await fixture(t);
   theirs.write("/f", lines("one"));
@@ -234,6 +329,51 @@ t.test("again there is nothing to do, also after it was taken back and done agai
   t.strictSame(await tree(store), undone);
   await undo({ seq: seq ?? 0 });
   t.equal(theirs.read("/made").toString(), "made", "without the first undo, and so without what was about it");
+});
+
+t.test("what others do while an undo is put together is honoured, however much it is", async (t) => {
+  const { store, theirs, others, undo } = await fixture(t);
+  const files = Array.from({ length: 200 }, (_, index) => `/f${index}`);
+  for (const path of files) others.write(path, lines("ours"));
+  for (const path of files) theirs.write(path, lines("ours", "theirs"));
+  theirs.mkdir("/made");
+  let isOver = false;
+  let turns = 0;
+  const write = (): void => {
+    const path = files[(turns * 7) % files.length] ?? "";
+    if (isOver) return;
+    others.write(path, others.read(path).toString() + lines(`more ${turns++}`));
+    others.write(`/made/${turns}`, "ours");
+    setImmediate(write);
+  };
+  setImmediate(write);
+  const result = await undo();
+  isOver = true;
+  const texts = files.map((path) => others.read(path).toString());
+  t.ok(turns > 0, `others had ${turns} turns`);
+  t.strictSame(texts.join("").match(/more \d+\n/g)?.length, turns, "all that others wrote is there");
+  t.notMatch(texts.join(""), /theirs/);
+  t.strictSame([changes(result).length, kept(result)], [files.length, ["/made: something else is in it"]]);
+  t.strictSame(await store.check(), []);
+});
+
+t.test("others have turns between the beginning of an undo's transaction and its commit", async (t) => {
+  const { store, clock, theirs, others, undo } = await fixture(t);
+  const files = Array.from({ length: 800 }, (_, index) => `/f${index}`);
+  for (const path of files) others.write(path, lines("ours"));
+  for (const path of files) theirs.write(path, lines("ours", "theirs"));
+  const { headSeq } = store.usage();
+  const turns: number[] = [];
+  const look = (): void => {
+    if (store.usage().headSeq > headSeq) return;
+    turns.push(clock.now());
+    setImmediate(look);
+  };
+  look();
+  const { changes } = await undo();
+  const began = changes[0]?.version?.createdAt ?? Infinity;
+  const between = turns.filter((at) => at > began).length;
+  t.ok(between > 0, `${between} of ${turns.length} turns`);
 });
 
 t.test("undo of the undo is identity, and of a session that nobody built on it is the state without it", async (t) => {
