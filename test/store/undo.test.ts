@@ -359,7 +359,7 @@ t.test("what others do while an undo is put together is honoured, however much i
 
 t.test("others have turns between the beginning of an undo's transaction and its commit", async (t) => {
   const { store, clock, theirs, others, undo } = await fixture(t);
-  const files = Array.from({ length: 800 }, (_, index) => `/f${index}`);
+  const files = Array.from({ length: 300 }, (_, index) => `/f${index}`);
   for (const path of files) others.write(path, lines("ours"));
   for (const path of files) theirs.write(path, lines("ours", "theirs"));
   const { headSeq } = store.usage();
