@@ -3,7 +3,7 @@
 import { isDirectory, S_IFLNK, typeOf } from "./mode.ts";
 import type { NodeName, NodeRecord } from "./node-record.ts";
 import type { StoreState } from "./state.ts";
-import { ROOT_NODE } from "./tree.ts";
+import { nodeAt, ROOT_NODE } from "./tree.ts";
 import { has, isSameTime, type Piece, type PieceKey } from "./undo-places.ts";
 import { slotKey } from "./undo-slots.ts";
 
@@ -118,9 +118,9 @@ export class UndoTree {
    * A directory that was removed and is to come back goes on as the one that is at its name now: that one was made for it,
    * by an undo or by others. What was in the first is then wanted in the second.
    */
-  #standInFor(number: number, piece: Piece): number {
+  #standInFor(number: number, piece: Piece | undefined): number {
     const known = this.#standIns.get(number);
-    if (known !== undefined) return known;
+    if (known !== undefined || piece === undefined) return known ?? number;
     const [slot] = this.#final.get(piece) ?? [];
     if (piece.kind !== "directory" || piece.node !== null || slot === undefined) return number;
     this.#standIns.set(number, number);
@@ -129,8 +129,25 @@ export class UndoTree {
     const there = entry === null ? undefined : this.#state.nodeOrDamaged(entry.node);
     this.#standIns.delete(number);
     if (there === undefined || !isDirectory(there.mode) || !this.#mayStay(there)) return number;
+    this.#spare(there);
     this.#standIns.set(number, there.number);
     this.#final.set(piece, []);
+    return there.number;
+  }
+
+  /** The same of one that others removed, so that it was made again for what is to be in it. */
+  #standInAtPath(number: number): number {
+    const known = this.#standIns.get(number);
+    const path = this.#pathsThen.get(number);
+    if (known !== undefined || path === undefined || this.#isLive(number)) return known ?? number;
+    const there = nodeAt(this.#state, path);
+    if (there === null || !isDirectory(there.mode)) return number;
+    const chain: NodeRecord[] = [];
+    for (let node = there; node.names[0] !== undefined; node = this.#state.nodeOrDamaged(node.names[0].parent))
+      chain.push(node);
+    if (!chain.every((node) => this.#mayStay(node))) return number;
+    for (const node of chain) this.#spare(node);
+    this.#standIns.set(number, there.number);
     return there.number;
   }
 
@@ -138,20 +155,26 @@ export class UndoTree {
   #mayStay({ number, names }: NodeRecord): boolean {
     const other = this.#pieces.get(number);
     const slots = other === undefined ? names : (this.#final.get(other) ?? []);
-    if (slots.length > 0) return names.every((name) => has(slots, name));
-    if (other !== undefined) this.#final.set(other, names);
+    return slots.length === 0 || names.every((name) => has(slots, name));
+  }
+
+  #spare({ number, names }: NodeRecord): void {
+    const other = this.#pieces.get(number);
+    if (other === undefined || this.placesOf(other).length > 0) return;
+    this.#final.set(other, names);
     this.#spared.add(number);
-    return true;
   }
 
   #normal({ parent, name }: NodeName): NodeName {
     const above = this.#pieces.get(parent);
-    const standIn = above === undefined ? parent : this.#standInFor(parent, above);
+    const isWanted = above !== undefined && (above.node !== null || this.placesOf(above).length > 0);
+    const standIn =
+      isWanted || this.#standIns.has(parent) ? this.#standInFor(parent, above) : this.#standInAtPath(parent);
     return standIn === parent ? { parent, name } : { parent: standIn, name };
   }
 
   #placed(slots: readonly NodeName[]): readonly NodeName[] {
-    return this.#standIns.size === 0 ? slots : slots.map((slot) => this.#normal(slot));
+    return slots.map((slot) => this.#normal(slot));
   }
 
   /** A link that is to be where the same one is stays away: that one stays. */

@@ -1,66 +1,10 @@
 /** Undo: what one did is gone, what others did stays, and what cannot be told apart is listed. */
-import t, { type Test } from "tap";
-import { formatId } from "../../lib/id.ts";
-import type { Store } from "../../lib/store/store.ts";
-import type { Actor, Reversed } from "../../lib/store/types.ts";
-import type { UndoOf } from "../../lib/store/undo-selection.ts";
-import { Player } from "../fixtures/player.ts";
-import { randomFrom, testSeed } from "../fixtures/random.ts";
-import { OPERATOR, storeFixture, type TestClock } from "../fixtures/store.ts";
-import { bytesOf, StoreFiles } from "../fixtures/store-files.ts";
-import { present } from "../fixtures/trees.ts";
-
-const cause = { actor: OPERATOR };
-
-const OTHER: Actor = { type: "session", sessionId: "s-2", agent: "editor" };
-const THEM: UndoOf = { session: "s-1" };
-
-interface Fixture {
-  readonly store: Store;
-  readonly clock: TestClock;
-  /** Of the session to undo. */
-  readonly theirs: StoreFiles;
-  readonly others: StoreFiles;
-  undo(of?: UndoOf, options?: { force?: boolean; dryRun?: boolean }): Promise<Reversed>;
-}
-
-async function fixture(t: Test): Promise<Fixture> {
-  const { store, clock } = await storeFixture(t);
-  const others = new StoreFiles(store);
-  others.actor = OTHER;
-  return {
-    store,
-    clock,
-    theirs: new StoreFiles(store),
-    others,
-    undo: (of = THEM, options = {}) => store.reversal.undo({ of, ...options }, cause),
-  };
-}
-
-/** Names with content, mode, time, and of memories id and own path, sorted. */
-async function tree(store: Store): Promise<string[]> {
-  return (await present(store))
-    .map(({ text, memory }) => `${text} ${memory === null ? "" : own(store, memory)}`)
-    .sort();
-}
-
-function own(store: Store, memory: string): string {
-  const { id, path } = store.memory(formatId("mem", memory));
-  return `${id} ${path.toString()}`;
-}
-
-/** What the files and links of a {@link Player} say, each by its number. */
-async function textsIn(store: Store): Promise<Set<string>> {
-  return new Set((await present(store)).flatMap(({ text }) => / (?:to )?(\d+) x*$/.exec(text)?.[1] ?? []));
-}
-
-const changes = ({ changes }: Reversed): string[] =>
-  changes.map(({ action, path }) => `${action} ${path.toString()}`).sort();
-const kept = ({ kept }: Reversed): string[] => kept.map(({ path, reason }) => `${path.toString()}: ${reason}`).sort();
-const lines = (...text: string[]): string => text.map((line) => `${line}\n`).join("");
+import t from "tap";
+import { OPERATOR } from "../fixtures/store.ts";
+import { changes, kept, lines, THEM, tree, undoFixture } from "../fixtures/undoing.ts";
 
 t.test("lines beside those of others go, and lines that were removed come back in place", async (t) => {
-  const { theirs, others, undo } = await fixture(t);
+  const { theirs, others, undo } = await undoFixture(t);
   others.write("/f", lines("a", "b", "c"));
   theirs.write("/f", lines("a", "THEIRS", "c"));
   others.write("/f", lines("top", "a", "THEIRS", "c", "end"));
@@ -72,7 +16,7 @@ t.test("lines beside those of others go, and lines that were removed come back i
 });
 
 t.test("a line that others rewrote stays with what they made of it, and is listed", async (t) => {
-  const { theirs, others, undo } = await fixture(t);
+  const { theirs, others, undo } = await undoFixture(t);
   others.write("/f", lines("a", "b", "c"));
   theirs.write("/f", lines("a", "B", "c", "added"));
   others.write("/f", lines("a", "B, rather", "c", "added"));
@@ -82,7 +26,7 @@ t.test("a line that others rewrote stays with what they made of it, and is liste
 });
 
 t.test("a line that others put back stays as theirs, and is listed", async (t) => {
-  const { theirs, others, undo } = await fixture(t);
+  const { theirs, others, undo } = await undoFixture(t);
   others.write("/f", lines("a", "b", "c"));
   theirs.write("/f", lines("a", "c"));
   others.write("/f", lines("a", "b", "c"));
@@ -92,7 +36,7 @@ t.test("a line that others put back stays as theirs, and is listed", async (t) =
 });
 
 t.test("with force what others built on it goes, too", async (t) => {
-  const { theirs, others, undo } = await fixture(t);
+  const { theirs, others, undo } = await undoFixture(t);
   others.write("/f", lines("a", "b", "c"));
   theirs.write("/f", lines("a", "B", "c"));
   others.write("/f", lines("a", "B, rather", "c", "beside"));
@@ -105,7 +49,7 @@ t.test("with force what others built on it goes, too", async (t) => {
 });
 
 t.test("files: made is deleted, deleted is back under its id, moved is back", async (t) => {
-  const { store, theirs, others, undo } = await fixture(t);
+  const { store, theirs, others, undo } = await undoFixture(t);
   for (const name of ["deleted", "moved", "both"]) others.write(`/${name}`, lines(name));
   const before = await tree(store);
   theirs.write("/made", "made");
@@ -121,7 +65,7 @@ t.test("files: made is deleted, deleted is back under its id, moved is back", as
 t.test(
   "a file that others wrote in stays with their lines, and one whose path is taken stays where it is",
   async (t) => {
-    const { theirs, others, undo } = await fixture(t);
+    const { theirs, others, undo } = await undoFixture(t);
     theirs.write("/made", lines("theirs"));
     others.write("/made", lines("theirs", "ours"));
     others.write("/a", "a");
@@ -143,7 +87,7 @@ t.test(
 );
 
 t.test("what is no text goes back as a whole, if nobody wrote since", async (t) => {
-  const { theirs, others, undo } = await fixture(t);
+  const { theirs, others, undo } = await undoFixture(t);
   for (const name of ["/alone", "/built"]) {
     others.write(name, Buffer.from([0, 1]));
     theirs.write(name, Buffer.from([0, 2]));
@@ -157,7 +101,7 @@ t.test("what is no text goes back as a whole, if nobody wrote since", async (t) 
 });
 
 t.test("JSON is undone by key, and stays JSON", async (t) => {
-  const { theirs, others, undo } = await fixture(t);
+  const { theirs, others, undo } = await undoFixture(t);
   const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
   others.write("/a.json", json({ a: 1, b: 1 }));
   theirs.write("/a.json", json({ a: 2, b: 1, c: 1 }));
@@ -180,7 +124,7 @@ t.test("JSON is undone by key, and stays JSON", async (t) => {
 t.test(
   "directories and links: made ones go when nothing is left in them, removed and moved ones are back",
   async (t) => {
-    const { store, theirs, others, undo } = await fixture(t);
+    const { store, theirs, others, undo } = await undoFixture(t);
     others.mkdir("/d");
     others.write("/d/f", "f");
     others.mkdir("/empty");
@@ -204,7 +148,7 @@ t.test(
 );
 
 t.test("a directory that others filled stays, and so does what its name was taken from", async (t) => {
-  const { theirs, others, undo } = await fixture(t);
+  const { theirs, others, undo } = await undoFixture(t);
   others.symlink("there", "/name");
   theirs.unlink("/name");
   theirs.mkdir("/name");
@@ -218,7 +162,7 @@ t.test("a directory that others filled stays, and so does what its name was take
 });
 
 t.test("what others moved or gave another name stays with it, unless undo is forced", async (t) => {
-  const { store, theirs, others, undo } = await fixture(t);
+  const { store, theirs, others, undo } = await undoFixture(t);
   others.mkdir("/d");
   const before = await tree(store);
   await theirs.rename("/d", "/theirs");
@@ -243,7 +187,7 @@ t.test("what others moved or gave another name stays with it, unless undo is for
 });
 
 t.test("a file that was made goes although others moved the directory it is in", async (t) => {
-  const { store, theirs, others, undo } = await fixture(t);
+  const { store, theirs, others, undo } = await undoFixture(t);
   others.mkdir("/d");
   theirs.write("/d/f", "f");
   await others.rename("/d", "/e");
@@ -253,7 +197,7 @@ t.test("a file that was made goes although others moved the directory it is in",
 });
 
 t.test("a directory does not go back into what others put into it", async (t) => {
-  const { store, theirs, others, undo } = await fixture(t);
+  const { store, theirs, others, undo } = await undoFixture(t);
   for (const path of ["/p", "/p/x", "/q"]) others.mkdir(path);
   await theirs.rename("/p/x", "/q/x");
   await others.rename("/p", "/q/x/p");
@@ -264,7 +208,7 @@ t.test("a directory does not go back into what others put into it", async (t) =>
 });
 
 t.test("a directory that was removed is back once, whoever makes it again", async (t) => {
-  const { store, theirs, others, undo } = await fixture(t);
+  const { store, theirs, others, undo } = await undoFixture(t);
   others.mkdir("/d");
   others.write("/d/f", "f");
   others.symlink("there", "/d/link");
@@ -283,7 +227,7 @@ t.test("a directory that was removed is back once, whoever makes it again", asyn
 });
 
 t.test("modes and times that others set since stay", async (t) => {
-  const { store, theirs, others, undo } = await fixture(t);
+  const { store, theirs, others, undo } = await undoFixture(t);
   const times = { sec: 1000, nsec: 0 };
   for (const path of ["/theirs", "/ours"]) others.write(path, "text");
   others.mkdir("/d");
@@ -297,7 +241,7 @@ t.test("modes and times that others set since stay", async (t) => {
 });
 
 t.test("an agent in a span of time; and who did nothing is not found", async (t) => {
-  const { store, theirs, undo } = await fixture(t);
+  const { store, theirs, undo } = await undoFixture(t);
   theirs.write("/f", lines("one"));
   const since = store.past.newestAt + 1;
   theirs.write("/f", lines("one", "two"));
@@ -313,7 +257,7 @@ t.test("an agent in a span of time; and who did nothing is not found", async (t)
 });
 
 t.test("again there is nothing to do, also after it was taken back and done again", async (t) => {
-  const { store, theirs, others, undo } = await fixture(t);
+  const { store, theirs, others, undo } = await undoFixture(t);
   others.write("/f", lines("a", "b"));
   theirs.write("/f", lines("a", "B"));
   others.write("/f", lines("top", "a", "B"));
@@ -332,7 +276,7 @@ t.test("again there is nothing to do, also after it was taken back and done agai
 });
 
 t.test("what others do while an undo is put together is honoured, however much it is", async (t) => {
-  const { store, theirs, others, undo } = await fixture(t);
+  const { store, theirs, others, undo } = await undoFixture(t);
   const files = Array.from({ length: 200 }, (_, index) => `/f${index}`);
   for (const path of files) others.write(path, lines("ours"));
   for (const path of files) theirs.write(path, lines("ours", "theirs"));
@@ -358,7 +302,7 @@ t.test("what others do while an undo is put together is honoured, however much i
 });
 
 t.test("others have turns between the beginning of an undo's transaction and its commit", async (t) => {
-  const { store, clock, theirs, others, undo } = await fixture(t);
+  const { store, clock, theirs, others, undo } = await undoFixture(t);
   const files = Array.from({ length: 300 }, (_, index) => `/f${index}`);
   for (const path of files) others.write(path, lines("ours"));
   for (const path of files) theirs.write(path, lines("ours", "theirs"));
@@ -374,103 +318,4 @@ t.test("others have turns between the beginning of an undo's transaction and its
   const began = changes[0]?.version?.createdAt ?? Infinity;
   const between = turns.filter((at) => at > began).length;
   t.ok(between > 0, `${between} of ${turns.length} turns`);
-});
-
-t.test("undo of the undo is identity, and of a session that nobody built on it is the state without it", async (t) => {
-  const seed = testSeed(t);
-  const random = randomFrom(seed);
-  const { store } = await storeFixture(t);
-  const player = new Player(store, random);
-  for (let round = 0; round < 25; round++) {
-    player.files.actor = OTHER;
-    for (let step = 0; step < 15; step++) await player.step();
-    const before = await tree(store);
-    player.files.actor = { type: "session", sessionId: `round-${round}`, agent: "scout" };
-    store.record("mount.attached", {}, { actor: player.files.actor });
-    for (let step = 0; step < 15; step++) await player.step();
-    const after = await tree(store);
-    const of = { session: `round-${round}` };
-    const preview = await store.reversal.undo({ of, dryRun: true }, cause);
-    t.strictSame(await tree(store), after, "a preview changes nothing");
-    const done = await store.reversal.undo({ of }, cause);
-    t.strictSame([changes(done), kept(done)], [changes(preview), kept(preview)], "the preview told what was to come");
-    const undone = await tree(store);
-    if (done.kept.length === 0 && !t.strictSame(undone, before, `round ${round}: the state without the session`))
-      return;
-    if (done.seq !== null) {
-      const { seq } = await store.reversal.undo({ of: { seq: done.seq } }, cause);
-      if (!t.strictSame(await tree(store), after, `round ${round}: the undo undone`)) return;
-      await store.reversal.undo({ of: { seq: seq ?? 0 } }, cause);
-      if (!t.strictSame(await tree(store), undone, `round ${round}: and that undone`)) return;
-    }
-    t.strictSame(await store.check(), []);
-  }
-});
-
-t.test(
-  "with others in between: again there is nothing to do, back it is identity, and nothing of others is lost",
-  async (t) => {
-    const random = randomFrom(testSeed(t));
-    const { store } = await storeFixture(t);
-    const player = new Player(store, random);
-    for (let round = 0; round < 25; round++) {
-      const of = { session: `round-${round}` };
-      const theirs: Actor = { type: "session", sessionId: of.session, agent: "scout" };
-      store.record("mount.attached", {}, { actor: theirs });
-      const ofOthers = new Set<string>();
-      for (let step = 0; step < 30; step++) {
-        player.files.actor = random() < 0.5 ? OTHER : theirs;
-        const made = player.made;
-        await player.step();
-        if (player.files.actor === OTHER && player.made > made) ofOthers.add(String(made));
-      }
-      const after = await tree(store);
-      const texts = await textsIn(store);
-      const lost = [...ofOthers].filter((text) => texts.has(text));
-      const preview = await store.reversal.undo({ of, dryRun: true }, cause);
-      t.strictSame(await tree(store), after, "a preview changes nothing");
-      const done = await store.reversal.undo({ of }, cause);
-      t.strictSame([changes(done), kept(done)], [changes(preview), kept(preview)], "the preview told what was to come");
-      const undone = await tree(store);
-      const left = await textsIn(store);
-      if (
-        !t.strictSame(
-          lost.filter((text) => !left.has(text)),
-          [],
-          `round ${round}: what others wrote stays`,
-        )
-      )
-        return;
-      if (done.seq === null) continue;
-      const again = await store.reversal.undo({ of }, cause);
-      if (!t.strictSame([again.seq, await tree(store)], [null, undone], `round ${round}: nothing again`)) return;
-      const { seq } = await store.reversal.undo({ of: { seq: done.seq } }, cause);
-      if (!t.strictSame(await tree(store), after, `round ${round}: the undo undone`)) return;
-      await store.reversal.undo({ of: { seq: seq ?? 0 } }, cause);
-      if (!t.strictSame(await tree(store), undone, `round ${round}: and that undone`)) return;
-      t.strictSame(await store.check(), []);
-    }
-  },
-);
-
-t.test("a rollback is undone like anything else", async (t) => {
-  const seed = testSeed(t);
-  const random = randomFrom(seed);
-  const { store } = await storeFixture(t);
-  const player = new Player(store, random);
-  const moments: number[] = [];
-  for (let round = 0; round < 15; round++) {
-    for (let step = 0; step < 25; step++) {
-      await player.step();
-      moments.push(store.usage().headSeq);
-    }
-    const before = await tree(store);
-    const to = { seq: moments[Math.floor(random() * moments.length)] ?? 1 };
-    const { seq } = await store.reversal.rollbackTree({ path: bytesOf("/"), to }, cause);
-    if (seq === null) continue;
-    const { kept } = await store.reversal.undo({ of: { seq } }, cause);
-    t.strictSame(kept, []);
-    if (!t.strictSame(await tree(store), before, `round ${round}`)) return;
-    t.strictSame(await store.check(), []);
-  }
 });
