@@ -8,21 +8,19 @@
  * 12 u32 space
  * ```
  */
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { MemfsError } from "../errors.ts";
 import { type Disk, diskError, fullError } from "./disk.ts";
-import { type Extent, fingerprint } from "./extent.ts";
+import type { Extent } from "./extent.ts";
+import { ExtentReader } from "./extent-reader.ts";
 import type { Sealer } from "./kv.ts";
-import { writeUint64 } from "./redo-record.ts";
+import { readFully, VALUE_MAGIC } from "./value-bytes.ts";
 
 export const VALUE_HEADER_SIZE = 24;
-/** The length in front of each value. */
-export const LENGTH_SIZE = 4;
 /** Version of the header, and of how values are laid out. */
 const FILE_FORMAT = 1;
-const MAGIC = Buffer.from("memfsval", "latin1");
 const AT_FORMAT = 8;
 const AT_SPACE = 12;
 const AT_NUMBER = 16;
@@ -50,7 +48,7 @@ export function valueFileNumber(name: string): number | null {
 
 export function encodeValueHeader({ space, number }: ValueFileId): Buffer {
   const header = Buffer.alloc(VALUE_HEADER_SIZE);
-  header.set(MAGIC);
+  header.set(VALUE_MAGIC);
   header.writeUInt32BE(FILE_FORMAT, AT_FORMAT);
   header.writeUInt32BE(space, AT_SPACE);
   header.writeUInt32BE(number, AT_NUMBER);
@@ -64,66 +62,13 @@ export function hasValueHeader(fd: number, path: string, id: ValueFileId): boole
   if (readFully(fd, path, header, 0) < VALUE_HEADER_SIZE) return false;
   if (header.readUInt32BE(AT_CRC) !== crc32(header.subarray(0, AT_CRC))) return false;
   const format = header.readUInt32BE(AT_FORMAT);
-  if (header.subarray(0, MAGIC.length).equals(MAGIC) && format > FILE_FORMAT) {
+  if (header.subarray(0, VALUE_MAGIC.length).equals(VALUE_MAGIC) && format > FILE_FORMAT) {
     throw new MemfsError(
       "format_newer",
       `value file ${path} has format ${format}, this memfs knows ${FILE_FORMAT}; use a newer memfs`,
     );
   }
   return header.equals(encodeValueHeader(id));
-}
-
-/** Reads until `target` is full or the file ends; how many bytes there were. @throws MemfsError `io` */
-export function readFully(fd: number, path: string, target: Buffer, position: number): number {
-  let done = 0;
-  try {
-    for (let read = -1; done < target.length && read !== 0; done += read) {
-      read = readSync(fd, target, done, target.length - done, position + done);
-    }
-  } catch (error) {
-    throw diskError(`cannot read value file ${path}`, error);
-  }
-  return done;
-}
-
-const CONTEXT = Buffer.alloc(MAGIC.length + 12);
-CONTEXT.set(MAGIC);
-
-/** Where a value belongs: what it is sealed with. Valid until the next call. */
-export function valueContext(number: number, offset: number): Buffer {
-  CONTEXT.writeUInt32BE(number, MAGIC.length);
-  writeUint64(CONTEXT, offset, MAGIC.length + 4);
-  return CONTEXT;
-}
-
-/**
- * The bytes of an extent; null unless they are those that were appended. Without a sealer only the beginning of each value
- * is looked at. @throws MemfsError `io`
- */
-export function readExtent(fd: number, path: string, of: { extent: Extent; sealer: Sealer | null }): Buffer | null {
-  const { extent, sealer } = of;
-  const bytes = Buffer.allocUnsafeSlow(extent.end - extent.start);
-  if (readFully(fd, path, bytes, extent.start) < bytes.length) return null;
-  let found = 0;
-  for (let at = 0; at < bytes.length;) {
-    const from = at + LENGTH_SIZE;
-    const end = from > bytes.length ? 0 : from + bytes.readUInt32BE(at);
-    if (end <= from || end > bytes.length) return null;
-    const sealed = bytes.subarray(from, end);
-    found = fingerprint(found, sealed);
-    if (sealer !== null && !opens(sealer, valueContext(extent.file, extent.start + from), sealed)) return null;
-    at = end;
-  }
-  return found === extent.fingerprint ? bytes : null;
-}
-
-function opens(sealer: Sealer, context: Buffer, sealed: Buffer): boolean {
-  try {
-    sealer.open(context, sealed);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 interface Unsynced {
@@ -220,8 +165,9 @@ export class ValueFile implements ValueFileId {
 
   /** A second sync would claim what is not true, unless the kernel is given the bytes again. */
   async #writeAgain(): Promise<void> {
+    const reader = new ExtentReader();
     for (const kept of this.#unsynced) {
-      const bytes = readExtent(this.#open(), this.path, kept);
+      const bytes = reader.read(this.#open(), this.path, kept);
       if (bytes === null) {
         throw new MemfsError("io", `the disk lost bytes of value file ${this.path}; check it, and restart memfs`);
       }

@@ -9,20 +9,18 @@ import { syncDirectory } from "../atomic-file.ts";
 import type { Disk } from "./disk.ts";
 import { diskError, requireFree, RESERVE } from "./disk.ts";
 import { type Extent, fingerprint } from "./extent.ts";
+import { ExtentReader } from "./extent-reader.ts";
 import type { Place, Sealer } from "./kv.ts";
 import {
   encodeValueHeader,
   hasValueHeader,
-  LENGTH_SIZE,
-  readExtent,
-  readFully,
   VALUE_HEADER_SIZE,
-  valueContext,
   ValueFile,
   valueFileNumber,
   valueFilePath,
   valuesPath,
 } from "./value-file.ts";
+import { LENGTH_SIZE, readFully, valueContext } from "./value-bytes.ts";
 import { damagedValues, ValueReaders } from "./value-readers.ts";
 
 const MIB = 1024 * 1024;
@@ -52,6 +50,8 @@ export class ValueFiles {
   readonly #unsyncedDirectories = new Set<string>();
   /** Sealed values on their way; one append at a time uses it. */
   #buffer: Buffer | null = null;
+  /** On start; its memory is given back with the first sync. */
+  #verifier: ExtentReader | null = null;
   /** What was read and is not opened yet. */
   #sealed: Buffer = Buffer.alloc(0);
   #turn: Promise<void> = Promise.resolve();
@@ -123,7 +123,8 @@ export class ValueFiles {
     const fd = openIfThere(path);
     if (fd === null) return false;
     try {
-      if (!hasValueHeader(fd, path, id) || readExtent(fd, path, { extent, sealer }) === null) return false;
+      this.#verifier ??= new ExtentReader();
+      if (!hasValueHeader(fd, path, id) || this.#verifier.read(fd, path, { extent, sealer }) === null) return false;
     } finally {
       closeSync(fd);
     }
@@ -319,6 +320,7 @@ export class ValueFiles {
   }
 
   async #syncAll(): Promise<void> {
+    this.#verifier = null;
     for (const [path, file] of [...this.#unsynced]) {
       await file.sync();
       if (file.unsynced > 0) continue;

@@ -260,6 +260,24 @@ t.test("values are made durable before the log, and before LevelDB refers to the
   t.strictSame(points, ["values,redo,redo,values"]);
 });
 
+t.test("values that nobody syncs are made durable all the same, before many wait", async (t) => {
+  const begun: number[] = [];
+  let appended = 0;
+  const disk: Disk = {
+    ...systemDisk,
+    datasync: (fd) => {
+      begun.push(appended);
+      return systemDisk.datasync(fd);
+    },
+  };
+  const kv = await openIn(t, scratchDir(t), { disk });
+  const space = kv.space(2, new PlainSealer());
+  const mebibyte = value(1, 1024 * 1024);
+  // Without a pause, so that there is no quiet moment to do it in.
+  for (; appended < 132; appended++) await space.append([mebibyte]);
+  t.ok(begun.length > 0, `begun at ${begun.join()} MiB`);
+});
+
 t.test("a sync of values that fails is told, keeps LevelDB from referring to them, and can be repeated", async (t) => {
   const { disk, fail } = notingDisk();
   const dir = scratchDir(t);
