@@ -12,7 +12,7 @@ import { EMPTY_HASH } from "./hash.ts";
 import { orphanKey, pathKey } from "./keys.ts";
 import { appendVersion, memoryName, type NewVersion, setContent, storeContent } from "./memories.ts";
 import type { MemoryRecord } from "./memory-record.ts";
-import { isFile, S_IFDIR } from "./mode.ts";
+import { isFile, S_IFDIR, S_IFREG } from "./mode.ts";
 import { printable } from "./names.ts";
 import type { NodeName, NodeRecord } from "./node-record.ts";
 import { isLater, type Mutable } from "./record.ts";
@@ -238,7 +238,7 @@ export class Arranger {
     if (paths === null || paths.length === 0) return;
     const memory = tx.editMemory(placed.memory);
     if (!wasLive) {
-      const made = this.#new(placed.mode ?? 0, undefined);
+      const made = this.#new(S_IFREG | ((placed.mode ?? 0o644) & 0o7777), undefined);
       made.memory = placed.memory;
       memory.node = made.number;
       memory.state = "live";
