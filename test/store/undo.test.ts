@@ -240,6 +240,20 @@ t.test("modes and times that others set since stay", async (t) => {
   t.strictSame(modes, ["/d 40755", "/ours 100640", "/theirs 100644"]);
 });
 
+t.test("a memory that was folded into another is not back when only that step is undone", async (t) => {
+  const { store, theirs, others, undo } = await undoFixture(t);
+  others.write("/f", lines("old"));
+  const before = await tree(store);
+  theirs.write("/step", lines("new"));
+  await theirs.rename("/step", "/f", { folds: true });
+  const { seq } = await undo({ seq: store.usage().headSeq });
+  t.strictSame(await tree(store), before, "so it is as if the whole save was undone");
+  await undo({ seq: seq ?? 0 });
+  t.equal(theirs.read("/f").toString(), lines("new"));
+  await undo();
+  t.strictSame(await tree(store), before);
+});
+
 t.test("an agent in a span of time; and who did nothing is not found", async (t) => {
   const { store, theirs, undo } = await undoFixture(t);
   theirs.write("/f", lines("one"));
