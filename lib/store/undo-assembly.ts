@@ -236,7 +236,8 @@ class Assembly {
     const [slot] = this.#tree.placesOf(piece);
     const path = slot === undefined ? null : this.#tree.pathOf(slot);
     if (path === null) return [];
-    const newMode = node !== null && this.#state.nodeOrDamaged(node).mode === mode ? null : mode;
+    const keepsMode = node !== null && (this.#tree.isSpared(node) || this.#state.nodeOrDamaged(node).mode === mode);
+    const newMode = keepsMode ? null : mode;
     const moves = this.#tree.arrivalsOf(piece).length > 0;
     return moves || newMode !== null ? [{ node, path, mode: newMode }] : [];
   }

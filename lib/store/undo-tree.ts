@@ -72,6 +72,11 @@ export class UndoTree {
     return standIn === undefined || !this.#spared.has(standIn) ? null : standIn;
   }
 
+  /** Whether a directory would go and stays, for another one or for what is to be in it. */
+  isSpared(number: number): boolean {
+    return this.#spared.has(number);
+  }
+
   /** Entries that will be left in a directory. */
   entriesLeft(directory: number): number {
     return this.#state.nodeOrDamaged(directory).entries + (this.#growth.get(directory) ?? 0);
