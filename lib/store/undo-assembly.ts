@@ -166,7 +166,8 @@ class Assembly {
         if (piece.kind !== kind || this.#stays.has(piece)) continue;
         const reason = this.#obstacle(piece, claimed);
         if (reason === null) continue;
-        this.#keep(piece, reason);
+        const isDeleted = kind === "memory" && piece.node === null;
+        this.#keep(piece, isDeleted ? `${reason}, so it stays deleted; rollback --as gives it another` : reason);
         this.#stays.add(piece);
         isAny = true;
       }

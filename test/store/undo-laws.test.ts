@@ -1,7 +1,8 @@
 /** Laws of undo, tried with random histories. */
 import t from "tap";
+import { parseId } from "../../lib/id.ts";
 import type { Store } from "../../lib/store/store.ts";
-import type { Actor } from "../../lib/store/types.ts";
+import type { Actor, Reversed } from "../../lib/store/types.ts";
 import { Player } from "../fixtures/player.ts";
 import { randomFrom, testSeed } from "../fixtures/random.ts";
 import { storeFixture } from "../fixtures/store.ts";
@@ -12,6 +13,17 @@ import { cause, changes, kept, OTHER, tree } from "../fixtures/undoing.ts";
 /** What the files and links of a {@link Player} say, each by its number. */
 async function textsIn(store: Store): Promise<Set<string>> {
   return new Set((await present(store)).flatMap(({ text }) => / (?:to )?(\d+) x*$/.exec(text)?.[1] ?? []));
+}
+
+/** What memories say that stay deleted, because others have taken their paths. */
+async function textsKept(store: Store, { kept }: Reversed): Promise<string[]> {
+  const texts: string[] = [];
+  for (const { memoryId, reason } of kept) {
+    if (memoryId === null || !reason.includes("stays deleted")) continue;
+    for await (const { hash } of store.past.versionsOf(parseId("mem", memoryId)))
+      texts.push(/^\d+/.exec(store.content(hash).toString())?.[0] ?? "");
+  }
+  return texts;
 }
 
 t.test("undo of the undo is identity, and of a session that nobody built on it is the state without it", async (t) => {
@@ -70,7 +82,7 @@ t.test(
       const done = await store.reversal.undo({ of }, cause);
       t.strictSame([changes(done), kept(done)], [changes(preview), kept(preview)], "the preview told what was to come");
       const undone = await tree(store);
-      const left = await textsIn(store);
+      const left = new Set([...(await textsIn(store)), ...(await textsKept(store, done))]);
       if (
         !t.strictSame(
           lost.filter((text) => !left.has(text)),

@@ -80,7 +80,7 @@ t.test(
     t.equal(theirs.read("/gone").toString(), "again");
     t.strictSame(kept(result), [
       "/b: its path /a is taken",
-      "/gone: its path /gone is taken",
+      "/gone: its path /gone is taken, so it stays deleted; rollback --as gives it another",
       "/made: others wrote in it, so it stays",
     ]);
   },
