@@ -90,6 +90,8 @@ export class RedoLog {
     const reads = await log.#read();
     for (const read of reads) {
       const file = RedoFile.reopen(read.path, options.disk, read);
+      // Before anything is written: values will stand where those of the lost records stood, and must not be taken for them.
+      if (read.cut) await syncFile(file);
       for (const space of read.withheld) file.withheld.add(space);
       log.#files.push(file);
       log.#lastSeq = Math.max(log.#lastSeq, read.lastSeq);
@@ -296,7 +298,7 @@ export class RedoLog {
     const number = Math.max(numbers.at(-1) ?? 0, checkpoint.newestFile) + 1;
     const file = RedoFile.create(dir, disk, { number, seq: from.seq });
     try {
-      await file.datasync();
+      await syncFile(file);
     } finally {
       await file.close();
     }
@@ -321,6 +323,14 @@ export class RedoLog {
 
   #reportCut(path: string, bytes: number): void {
     this.#options.log.warn("redo log: the last record was never finished and is cut off", { file: path, bytes });
+  }
+}
+
+async function syncFile(file: RedoFile): Promise<void> {
+  try {
+    await file.datasync();
+  } catch (error) {
+    throw diskError(`cannot sync redo file ${file.path}`, error);
   }
 }
 

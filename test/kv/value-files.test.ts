@@ -1,63 +1,36 @@
 /** Values outside of LevelDB: they come back, whole or not at all, whatever ends the process or the power. */
-import {
-  cpSync,
-  existsSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
+import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import t from "tap";
-import type { Test } from "tap";
 import type { Disk } from "../../lib/kv/disk.ts";
 import { systemDisk } from "../../lib/kv/disk.ts";
-import type { Kv, Place, Space } from "../../lib/kv/kv.ts";
-import type { LevelKvOptions } from "../../lib/kv/level-options.ts";
+import type { Kv, Space } from "../../lib/kv/kv.ts";
 import { PlainSealer } from "../../lib/store/seal.ts";
 import { randomFrom, testSeed } from "../fixtures/random.ts";
-import { batch, contents, openIn, redoFiles, rememberingLog, scratchDir, sealerOf } from "../fixtures/kv.ts";
+import { batch, openIn, rememberingLog, scratchDir, sealerOf } from "../fixtures/kv.ts";
 
-/** Bytes that tell which value they are. */
-function value(number: number, length: number): Buffer {
-  return Buffer.alloc(length, `value ${number}.`);
-}
+import { killed, linkOf, put, upTo, value, valueFiles, valuesIn } from "../fixtures/value-files.ts";
 
-/** Appends a value and commits where it is, as `v` and its number. */
-async function put(space: Space, number: number, length: number): Promise<void> {
-  const [place] = await space.append([value(number, length)]);
-  space.commit(batch({ [`v${number}`]: JSON.stringify({ place, length }), last: String(number) }));
-}
-
-/** The numbers of the values that are referred to; fails for one that is not what was appended. */
-async function valuesIn(t: Test, space: Space): Promise<number[]> {
-  const found: number[] = [];
-  for (const [key, text] of await contents(space, { gte: "v", lt: "w" })) {
-    const number = Number(key.slice(1));
-    const { place, length } = JSON.parse(text) as { place: Place; length: number };
-    if (!space.read(place).equals(value(number, length))) t.fail(`${key} is something else`);
-    found.push(number);
-  }
-  return found.sort((a, b) => a - b);
-}
-
-const upTo = (last: number): number[] => Array.from({ length: last }, (_, index) => index + 1);
-
-/** Paths of the value files of a space, in order. */
-function valueFiles(dir: string, space = 2): string[] {
-  const own = join(dir, "values", space.toString(16).padStart(8, "0"));
-  const names = existsSync(own) ? readdirSync(own).sort() : [];
-  return names.map((name) => join(own, name));
-}
-
-/** A copy of a home as it is on the disk now, as after `kill -9`. */
-function killed(t: Test, dir: string): string {
-  const copy = scratchDir(t);
-  cpSync(dir, copy, { recursive: true });
-  return copy;
+/** A disk that notes what is made durable, and on which that can be made to fail. */
+function notingDisk(): { disk: Disk; synced: string[]; fail: { path?: RegExp; full?: boolean } } {
+  const synced: string[] = [];
+  const fail: { path?: RegExp; full?: boolean } = {};
+  const disk: Disk = {
+    write: (fd, bytes, position) => systemDisk.write(fd, bytes, position),
+    truncate: (fd, size) => systemDisk.truncate(fd, size),
+    async writeInPool(fd, bytes, position) {
+      if (fail.full !== true) return systemDisk.writeInPool(fd, bytes, position);
+      await systemDisk.writeInPool(fd, bytes.subarray(0, 100), position);
+      throw Object.assign(new Error("ENOSPC"), { code: "ENOSPC" });
+    },
+    async datasync(fd) {
+      const path = linkOf(fd);
+      if (fail.path?.test(path) === true) throw Object.assign(new Error("EIO"), { code: "EIO" });
+      await systemDisk.datasync(fd);
+      synced.push(path.endsWith(".data") ? "values" : "redo");
+    },
+  };
+  return { disk, synced, fail };
 }
 
 t.test("appended values come back, from many files, after restarts, in one of many appends at once", async (t) => {
@@ -137,108 +110,6 @@ t.test("after kill -9 everything that was committed is there, and the end of the
     await again.close();
   }
 });
-
-/** A home with nothing but the redo log and value files, in which nothing was synced, and where each append ends. */
-async function unsynced(t: Test, count: number, options: Partial<LevelKvOptions> = {}) {
-  const dir = scratchDir(t);
-  const kv = await openIn(t, dir, options);
-  const space = kv.space(2, sealerOf(2));
-  const ends: number[] = [];
-  for (const number of upTo(count)) {
-    await put(space, number, 20_000);
-    ends.push(statSync(valueFiles(dir).at(-1) ?? "").size);
-    for (let other = 0; other < 5; other++) space.commit(batch({ [`other${number}.${other}`]: "x".repeat(200) }));
-  }
-  return { home: killed(t, dir), ends };
-}
-
-const LOST = /values never reached the disk; what came after them was not synced and is cut off/;
-
-t.test("power loss: a change whose values are not whole on the disk is cut off, with all behind it", async (t) => {
-  const random = randomFrom(testSeed(t));
-  const { home, ends } = await unsynced(t, 12, { rotateSize: 4000 });
-  t.ok(redoFiles(home).length > 4, "records behind it are in several files");
-  for (let round = 0; round < 12; round++) {
-    const dir = killed(t, home);
-    const [path = ""] = valueFiles(dir);
-    const whole = readFileSync(path);
-    const at = Math.floor(random() * whole.length);
-    const kept = ends.filter((end) => end <= at).length;
-    if (round % 3 === 0) truncateSync(path, at);
-    else if (round % 3 === 1)
-      writeFileSync(path, Buffer.concat([whole.subarray(0, at), Buffer.alloc(whole.length - at)]));
-    else rmSync(path);
-    const expected = upTo(round % 3 === 2 ? 0 : kept);
-    const [log, uncut] = [rememberingLog(), killed(t, dir)];
-    const kv = await openIn(t, dir, { rotateSize: 4000, log });
-    const space = kv.space(2, sealerOf(2));
-    t.strictSame(await valuesIn(t, space), expected, `cut at ${at}`);
-    t.equal(space.has(`other${expected.length}.4`), expected.length > 0, "what came before it is there");
-    t.notOk(space.has(`other${expected.length + 1}.0`), "what came behind it is not");
-    t.match(log.lines.join(), LOST);
-    await put(space, expected.length + 1, 30_000);
-    const after = killed(t, dir);
-    await kv.close();
-    // Killed again: as it is, and as if the file that was cut had not reached the disk in its cut form.
-    for (const file of redoFiles(after)) {
-      const before = join(uncut, "redo", file.slice(file.lastIndexOf("/") + 1));
-      const half = killed(t, after);
-      if (existsSync(before)) cpSync(before, join(half, "redo", file.slice(file.lastIndexOf("/") + 1)));
-      const more = await openIn(t, half, { rotateSize: 4000 });
-      const found = await valuesIn(t, more.space(2, sealerOf(2)));
-      t.ok(found.length >= expected.length && found.length <= expected.length + 1, `${found.length} values`);
-      await more.close();
-      rmSync(half, { recursive: true });
-    }
-  }
-});
-
-t.test("power loss: what was synced, or is in LevelDB, is not asked for its values again", async (t) => {
-  const dir = scratchDir(t);
-  const kv = await openIn(t, dir);
-  const space = kv.space(2, sealerOf(2));
-  await put(space, 1, 20_000);
-  await kv.drain();
-  const [path = ""] = valueFiles(dir);
-  const { size } = statSync(path);
-  const home = killed(t, dir);
-  truncateSync(valueFiles(home)[0] ?? "", size - 1);
-  const again = await openIn(t, home);
-  t.throws(() => space.read({ file: 1, offset: 28, length: size }), { code: "damaged" });
-  t.ok(again.space(2, sealerOf(2)).has("v1"), "damage is damage, and no reason to forget a change");
-  await again.close();
-});
-
-/** What an open descriptor of this process is; empty when it is none. */
-function linkOf(fd: number): string {
-  try {
-    return readlinkSync(`/proc/self/fd/${fd}`);
-  } catch {
-    return "";
-  }
-}
-
-/** A disk that notes what is made durable, and on which that can be made to fail. */
-function notingDisk(): { disk: Disk; synced: string[]; fail: { path?: RegExp; full?: boolean } } {
-  const synced: string[] = [];
-  const fail: { path?: RegExp; full?: boolean } = {};
-  const disk: Disk = {
-    write: (fd, bytes, position) => systemDisk.write(fd, bytes, position),
-    truncate: (fd, size) => systemDisk.truncate(fd, size),
-    async writeInPool(fd, bytes, position) {
-      if (fail.full !== true) return systemDisk.writeInPool(fd, bytes, position);
-      await systemDisk.writeInPool(fd, bytes.subarray(0, 100), position);
-      throw Object.assign(new Error("ENOSPC"), { code: "ENOSPC" });
-    },
-    async datasync(fd) {
-      const path = linkOf(fd);
-      if (fail.path?.test(path) === true) throw Object.assign(new Error("EIO"), { code: "EIO" });
-      await systemDisk.datasync(fd);
-      synced.push(path.endsWith(".data") ? "values" : "redo");
-    },
-  };
-  return { disk, synced, fail };
-}
 
 t.test("values are made durable before the log, and before LevelDB refers to them", async (t) => {
   const { disk, synced } = notingDisk();
@@ -320,28 +191,6 @@ t.test("a disk that is full in the middle of an append: told, nothing appended, 
   await put(space, 2, 7000);
   const dead = killed(t, dir);
   t.strictSame(await valuesIn(t, (await openIn(t, dead)).space(2, sealerOf(2))), [1, 2]);
-});
-
-t.test("bytes of an attempt that failed are not taken for those of the next one", async (t) => {
-  const dir = scratchDir(t);
-  const refusals = { left: 1 };
-  const onPoint = (point: string): void => {
-    if (point === "values" && refusals.left-- > 0) throw new Error("the log is full");
-  };
-  const keepsBytes: Disk = { ...systemDisk, truncate: () => undefined };
-  const kv = await openIn(t, dir, { disk: keepsBytes, onPoint });
-  const space = kv.space(2, sealerOf(2));
-  await t.rejects(put(space, 1, 10_000), /the log is full/);
-  const before = readFileSync(valueFiles(dir)[0] ?? "");
-  await put(space, 2, 10_000);
-  const dead = killed(t, dir);
-  // Power was lost: the disk has the bytes of the first attempt, which are whole, of the same size and in the same place.
-  t.equal(statSync(valueFiles(dead)[0] ?? "").size, before.length);
-  writeFileSync(valueFiles(dead)[0] ?? "", before);
-  const log = rememberingLog();
-  const again = await openIn(t, dead, { log });
-  t.strictSame(await contents(again.space(2, sealerOf(2))), []);
-  t.match(log.lines.join(), LOST);
 });
 
 t.test("a destroyed space leaves no value file, and others keep theirs", async (t) => {
