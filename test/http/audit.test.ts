@@ -80,7 +80,7 @@ t.test("a mount says which moment it shows", async (t) => {
     t.equal((await ask("DELETE", `/v1/mounts/${body.id}`)).status, 200);
   }
   t.match(await mountAt(`#${seq + 1000}`), { status: 404, error: { code: "not_found" } });
-  t.match(await mountAt("yesterday"), { status: 400, error: { message: /"yesterday" is no moment; give/ } });
+  t.match(await mountAt("someday"), { status: 400, error: { message: /"someday" is no moment; give/ } });
   t.match(await mountAt(`#${seq}`, "rw"), { status: 400, error: { code: "invalid_argument" } });
   t.strictSame((await ask<List<Mount>>("GET", "/v1/mounts")).body.data, []);
 });
