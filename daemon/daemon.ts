@@ -8,7 +8,7 @@ import { createIdSource } from "../lib/id.ts";
 import { openLevelKv } from "../lib/kv/level.ts";
 import type { Logger } from "../lib/log.ts";
 import { Catalogue } from "../lib/store/catalogue.ts";
-import { Keyring } from "../lib/store/keyring.ts";
+import { Keyring } from "../lib/store/crypto/keyring.ts";
 import { LiveStores } from "../lib/vfs/live-stores.ts";
 import { ClosingStack } from "./closing.ts";
 import { Drivers } from "./drivers.ts";

@@ -28,7 +28,7 @@ export type { LevelKvOptions } from "./kv/level-options.ts";
 export type { Kv, Sealer, Space } from "./kv/kv.ts";
 
 /** The keys of a home: a master key, and one per store. */
-export { Keyring, type KeyringOptions, MASTER_KEY_VARIABLE, type StoreKeys } from "./store/keyring.ts";
+export { Keyring, type KeyringOptions, MASTER_KEY_VARIABLE, type StoreKeys } from "./store/crypto/keyring.ts";
 
 /** The stores of a home: create, find, change, delete, open. */
 export { Catalogue, type CatalogueOptions, type NewStore, type StoreChanges } from "./store/catalogue.ts";
@@ -36,9 +36,9 @@ export { Catalogue, type CatalogueOptions, type NewStore, type StoreChanges } fr
 /** One open store: its memories, their versions, its journal. */
 export { Store } from "./store/store.ts";
 export type * from "./store/types.ts";
-export type { BlamedInfo, JournalHead } from "./store/history.ts";
-export type { DiffSide, FileDiff } from "./store/diff.ts";
-export type { SessionInfo } from "./store/sessions.ts";
+export type { BlamedInfo, JournalHead } from "./store/history/history.ts";
+export type { DiffSide, FileDiff } from "./store/history/diff.ts";
+export type { SessionInfo } from "./store/history/sessions.ts";
 
 /** The daemon's HTTP client over its unix socket, where that is, and the objects on the wire (as `api.Memory`). */
 export { Client, type Query } from "./client.ts";

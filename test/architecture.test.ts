@@ -28,7 +28,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   level: ["lib/kv"],
   "node-diff3": ["lib/text"],
-  koffi: ["daemon", "lib/store/openssl.ts"],
+  koffi: ["daemon", "lib/store/crypto/openssl.ts"],
   "fuse-native": ["daemon/fuse/native"],
   fastify: ["daemon/http"],
   "@fastify/type-provider-typebox": ["daemon/http"],

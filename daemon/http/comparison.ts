@@ -2,10 +2,10 @@
 
 import { MemfsError } from "../../lib/errors.ts";
 import { pathsOf } from "../../lib/path.ts";
-import type { FileDiff } from "../../lib/store/diff.ts";
-import { isDirectory } from "../../lib/store/mode.ts";
+import type { FileDiff } from "../../lib/store/history/diff.ts";
+import { isDirectory } from "../../lib/store/tree/mode.ts";
 import type { Store } from "../../lib/store/store.ts";
-import type { TreeDiff } from "../../lib/store/tree-diff.ts";
+import type { TreeDiff } from "../../lib/store/history/tree-diff.ts";
 import { findMoment, findVersion, locate } from "./lookup.ts";
 
 export interface Comparison {

@@ -4,8 +4,8 @@ import { isUtf8 } from "node:buffer";
 import type * as api from "../../lib/api.ts";
 import { formatId } from "../../lib/id.ts";
 import { wirePath } from "../../lib/path.ts";
-import type { DiffSide, FileDiff } from "../../lib/store/diff.ts";
-import type { BlamedInfo } from "../../lib/store/history.ts";
+import type { DiffSide, FileDiff } from "../../lib/store/history/diff.ts";
+import type { BlamedInfo } from "../../lib/store/history/history.ts";
 import { formatTime } from "../../lib/time.ts";
 import { wireActor } from "./wire.ts";
 

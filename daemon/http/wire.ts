@@ -3,7 +3,7 @@
 import { isUtf8 } from "node:buffer";
 import type * as api from "../../lib/api.ts";
 import { wirePath } from "../../lib/path.ts";
-import type { SessionInfo } from "../../lib/store/sessions.ts";
+import type { SessionInfo } from "../../lib/store/history/sessions.ts";
 import type * as store from "../../lib/store/types.ts";
 import { formatTime } from "../../lib/time.ts";
 import type { DraftInfo } from "../../lib/vfs/drafts.ts";

@@ -4,17 +4,17 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { MemfsError } from "../errors.ts";
 import { formatId, type Uid } from "../id.ts";
 import type { Key, Place } from "../kv/kv.ts";
-import { verifyJournal } from "./audit.ts";
-import { pastEntryKey, rangeOf, readU32, readU48 } from "./keys.ts";
-import { isDirectory, isFile, S_IFDIR, typeOf } from "./mode.ts";
-import { sha256 } from "./hash.ts";
-import { decodeContent } from "./manifest.ts";
-import { decodeEntry, decodePastEntry, type EntryRecord, type PastEntryRecord } from "./entry-record.ts";
-import { decodeMemory, type MemoryRecord } from "./memory-record.ts";
-import { decodeNode, type NodeRecord } from "./node-record.ts";
-import { printable } from "./names.ts";
+import { verifyJournal } from "./history/audit.ts";
+import { pastEntryKey, rangeOf, readU32, readU48 } from "./records/keys.ts";
+import { isDirectory, isFile, S_IFDIR, typeOf } from "./tree/mode.ts";
+import { sha256 } from "./content/hash.ts";
+import { decodeContent } from "./content/manifest.ts";
+import { decodeEntry, decodePastEntry, type EntryRecord, type PastEntryRecord } from "./records/entry-record.ts";
+import { decodeMemory, type MemoryRecord } from "./records/memory-record.ts";
+import { decodeNode, type NodeRecord } from "./records/node-record.ts";
+import { printable } from "./tree/names.ts";
 import type { StoreState } from "./state.ts";
-import { pathOf, ROOT_NODE } from "./tree.ts";
+import { pathOf, ROOT_NODE } from "./tree/tree.ts";
 import { SEQ_AT } from "./versions.ts";
 
 /** What is wrong, a line each; empty when the store is sound. */

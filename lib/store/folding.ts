@@ -2,7 +2,7 @@
 
 import { GenerationCache } from "../generation-cache.ts";
 import type { Uid } from "../id.ts";
-import type { NodeRecord } from "./node-record.ts";
+import type { NodeRecord } from "./records/node-record.ts";
 import type { Settling } from "./settling.ts";
 import type { StoreState } from "./state.ts";
 

@@ -4,7 +4,7 @@
  */
 
 import type { Uid } from "../id.ts";
-import type { MemoryRecord } from "./memory-record.ts";
+import type { MemoryRecord } from "./records/memory-record.ts";
 import type { Transaction } from "./transaction.ts";
 import type { Micros, Operation } from "./types.ts";
 

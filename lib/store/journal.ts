@@ -9,8 +9,8 @@
 
 import type { Uid } from "../id.ts";
 import { MemfsError } from "../errors.ts";
-import { Reader, Writer } from "./codec.ts";
-import { type Hash, sha256 } from "./hash.ts";
+import { Reader, Writer } from "./records/codec.ts";
+import { type Hash, sha256 } from "./content/hash.ts";
 import {
   openRecord,
   readActor,
@@ -21,7 +21,7 @@ import {
   UID_BYTES,
   writeActor,
   writeTime,
-} from "./record.ts";
+} from "./records/record.ts";
 import type { Actor, Evidence, Micros } from "./types.ts";
 
 /** Kinds and their stored numbers. Numbers are never reused. */

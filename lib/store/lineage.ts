@@ -4,13 +4,13 @@
  */
 
 import type { Uid } from "../id.ts";
-import { commitContent, continueIn } from "./commit.ts";
-import { EMPTY_HASH } from "./hash.ts";
+import { commitContent, continueIn } from "./merge/commit.ts";
+import { EMPTY_HASH } from "./content/hash.ts";
 import { adopt, beginMemory, checkMemorySize, endMemory, memoryName, recordMove } from "./memories.ts";
-import type { NodeName, NodeRecord } from "./node-record.ts";
-import type { Mutable } from "./record.ts";
+import type { NodeName, NodeRecord } from "./records/node-record.ts";
+import type { Mutable } from "./records/record.ts";
 import type { Transaction } from "./transaction.ts";
-import { pathOf } from "./tree.ts";
+import { pathOf } from "./tree/tree.ts";
 import { HOLD_MICROS, type Unsettled } from "./unsettled.ts";
 
 const NOWHERE: NodeName = Object.freeze({ parent: 0, name: "" });

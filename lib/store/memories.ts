@@ -2,20 +2,20 @@
 
 import { MemfsError } from "../errors.ts";
 import type { Uid } from "../id.ts";
-import type { MadeFrom } from "./base.ts";
-import { putContent } from "./content.ts";
-import type { FinishedContent } from "./chunk.ts";
+import type { MadeFrom } from "./merge/base.ts";
+import { putContent } from "./content/content.ts";
+import type { FinishedContent } from "./content/chunk.ts";
 import { type FsyncRun, originOfRun } from "./fsync-run.ts";
-import { EMPTY_HASH, type Hash } from "./hash.ts";
+import { EMPTY_HASH, type Hash } from "./content/hash.ts";
 import type { JournalKind } from "./journal.ts";
-import { pathKey, versionKey } from "./keys.ts";
-import type { MemoryRecord } from "./memory-record.ts";
-import type { NodeName, NodeRecord } from "./node-record.ts";
-import { type Mutable, type Timestamp } from "./record.ts";
+import { pathKey, versionKey } from "./records/keys.ts";
+import type { MemoryRecord } from "./records/memory-record.ts";
+import type { NodeName, NodeRecord } from "./records/node-record.ts";
+import { type Mutable, type Timestamp } from "./records/record.ts";
 import type { Transaction } from "./transaction.ts";
-import { pathOf } from "./tree.ts";
+import { pathOf } from "./tree/tree.ts";
 import type { Policy } from "./types.ts";
-import { foldDetail } from "./version-record.ts";
+import { foldDetail } from "./records/version-record.ts";
 
 /** New content of a file. */
 export interface ContentCommit {

@@ -2,13 +2,13 @@
 
 import { MemfsError } from "../errors.ts";
 import { formatId } from "../id.ts";
-import { EMPTY_HASH, hex } from "./hash.ts";
-import { S_IFDIR } from "./mode.ts";
-import { toBytes } from "./names.ts";
-import type { EntryRecord } from "./entry-record.ts";
-import type { MemoryRecord } from "./memory-record.ts";
+import { EMPTY_HASH, hex } from "./content/hash.ts";
+import { S_IFDIR } from "./tree/mode.ts";
+import { toBytes } from "./tree/names.ts";
+import type { EntryRecord } from "./records/entry-record.ts";
+import type { MemoryRecord } from "./records/memory-record.ts";
 import type { StoreState } from "./state.ts";
-import { nodeAt } from "./tree.ts";
+import { nodeAt } from "./tree/tree.ts";
 import type { ListMemories, MemoryInfo, Page, PrefixInfo } from "./types.ts";
 
 /** As callers see it. */

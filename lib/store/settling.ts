@@ -1,9 +1,9 @@
 /** Records what a store holds back: when its time has passed, when its history is asked for, and after a crash. */
 
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { rangeOf } from "./keys.ts";
+import { rangeOf } from "./records/keys.ts";
 import { settle, settleLeftover } from "./lineage.ts";
-import type { SaltSource } from "./salt.ts";
+import type { SaltSource } from "./crypto/salt.ts";
 import type { StoreState } from "./state.ts";
 import { Transaction } from "./transaction.ts";
 import type { Actor, Micros } from "./types.ts";

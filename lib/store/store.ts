@@ -2,33 +2,33 @@
 
 import { MemfsError } from "../errors.ts";
 import { parseId, type Uid } from "../id.ts";
-import { verifyJournal } from "./audit.ts";
+import { verifyJournal } from "./history/audit.ts";
 import { checkStore } from "./check.ts";
-import { type ByteRange, getContent, getContentRange, holeEnd, openContent, storeChunks } from "./content.ts";
-import type { Chunk, StoredContent } from "./chunk.ts";
-import { EMPTY_HASH, type Hash, ZERO_HASH } from "./hash.ts";
-import { History } from "./history.ts";
+import { type ByteRange, getContent, getContentRange, holeEnd, openContent, storeChunks } from "./content/content.ts";
+import type { Chunk, StoredContent } from "./content/chunk.ts";
+import { EMPTY_HASH, type Hash, ZERO_HASH } from "./content/hash.ts";
+import { History } from "./history/history.ts";
 import type { JournalKind } from "./journal.ts";
-import { counterKey, rangeOf, readU48 } from "./keys.ts";
-import type { Listing } from "./listings.ts";
+import { counterKey, rangeOf, readU48 } from "./records/keys.ts";
+import type { Listing } from "./tree/listings.ts";
 import { listMemories, memoryInfo } from "./memory-list.ts";
-import { isDirectory, S_IFDIR } from "./mode.ts";
-import { fromBytes } from "./names.ts";
+import { isDirectory, S_IFDIR } from "./tree/mode.ts";
+import { fromBytes } from "./tree/names.ts";
 import { DEFAULT_POLICY } from "./policy.ts";
-import { type Counters, decodeCounters } from "./counters.ts";
-import type { EntryRecord } from "./entry-record.ts";
-import type { MemoryRecord } from "./memory-record.ts";
-import type { NodeName, NodeRecord } from "./node-record.ts";
-import { OpenConflicts } from "./open-conflicts.ts";
-import { Past } from "./past.ts";
-import { Reads } from "./reads.ts";
-import { Reversal } from "./reversal.ts";
-import { createSaltSource } from "./salt.ts";
+import { type Counters, decodeCounters } from "./records/counters.ts";
+import type { EntryRecord } from "./records/entry-record.ts";
+import type { MemoryRecord } from "./records/memory-record.ts";
+import type { NodeName, NodeRecord } from "./records/node-record.ts";
+import { OpenConflicts } from "./merge/open-conflicts.ts";
+import { Past } from "./history/past.ts";
+import { Reads } from "./history/reads.ts";
+import { Reversal } from "./reversal/reversal.ts";
+import { createSaltSource } from "./crypto/salt.ts";
 import { Folding } from "./folding.ts";
 import { Settling } from "./settling.ts";
 import { type StateOptions, StoreState } from "./state.ts";
 import { type Cause, type StoreChange, Transaction } from "./transaction.ts";
-import { newNode, nodeAt, ROOT_NODE } from "./tree.ts";
+import { newNode, nodeAt, ROOT_NODE } from "./tree/tree.ts";
 import type {
   Actor,
   AuditReport,
@@ -40,7 +40,7 @@ import type {
   StoreInfo,
   StoreUsage,
 } from "./types.ts";
-import { loadSubtree, subtreeLoaded } from "./walk.ts";
+import { loadSubtree, subtreeLoaded } from "./tree/walk.ts";
 
 /** Told of every committed change, whoever made it. Must not throw. */
 export type StoreObserver = (change: StoreChange) => void;

@@ -8,9 +8,9 @@ import { MemfsError } from "../errors.ts";
 import type { Uid } from "../id.ts";
 import { Batch } from "../kv/batch.ts";
 import type { Key, Origin, Place } from "../kv/kv.ts";
-import type { KnownVersions } from "./base.ts";
-import type { ContentTarget } from "./content.ts";
-import type { Hash } from "./hash.ts";
+import type { KnownVersions } from "./merge/base.ts";
+import type { ContentTarget } from "./content/content.ts";
+import type { Hash } from "./content/hash.ts";
 import {
   decodeJournalEntry,
   encodeJournalEntry,
@@ -29,20 +29,20 @@ import {
   orphanKey,
   pastEntryKey,
   RUN_LENGTH,
-} from "./keys.ts";
-import { copyCounters, type Counters, encodeCounters } from "./counters.ts";
-import { encodeEntry, encodePastEntry, type EntryRecord } from "./entry-record.ts";
-import { copyMemory, encodeMemory, type MemoryRecord } from "./memory-record.ts";
-import { copyNode, encodeNode, type NodeName, type NodeRecord } from "./node-record.ts";
-import type { Mutable, Timestamp } from "./record.ts";
-import type { SaltSource } from "./salt.ts";
-import type { Scratch } from "./scratch.ts";
+} from "./records/keys.ts";
+import { copyCounters, type Counters, encodeCounters } from "./records/counters.ts";
+import { encodeEntry, encodePastEntry, type EntryRecord } from "./records/entry-record.ts";
+import { copyMemory, encodeMemory, type MemoryRecord } from "./records/memory-record.ts";
+import { copyNode, encodeNode, type NodeName, type NodeRecord } from "./records/node-record.ts";
+import type { Mutable, Timestamp } from "./records/record.ts";
+import type { SaltSource } from "./crypto/salt.ts";
+import type { Scratch } from "./tree/scratch.ts";
 import type { StoreState } from "./state.ts";
 import type { Steps } from "./turns.ts";
 import { UnsettledChanges } from "./unsettled.ts";
 import type { Actor, Evidence, Micros } from "./types.ts";
 import { nextVersionId } from "./version-ids.ts";
-import { type VersionRecord, versionOf } from "./version-record.ts";
+import { type VersionRecord, versionOf } from "./records/version-record.ts";
 
 const NOTHING = new Uint8Array(0);
 /** More changed entries than this are looked up in a map. */

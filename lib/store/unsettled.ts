@@ -6,9 +6,9 @@
 
 import type { Uid } from "../id.ts";
 import { u48 } from "../u48.ts";
-import { unsettledKey } from "./keys.ts";
+import { unsettledKey } from "./records/keys.ts";
 import type { Key } from "../kv/kv.ts";
-import type { NodeName } from "./node-record.ts";
+import type { NodeName } from "./records/node-record.ts";
 import {
   begin,
   openRecord,
@@ -19,7 +19,7 @@ import {
   UID_BYTES,
   writeActor,
   writeTime,
-} from "./record.ts";
+} from "./records/record.ts";
 import type { Actor, Evidence, Micros } from "./types.ts";
 
 /** How long (µs) the program has for its next step. */

@@ -5,7 +5,7 @@
 
 import type { IdSource, Uid } from "../id.ts";
 import { u48 } from "../u48.ts";
-import { u32 } from "./keys.ts";
+import { u32 } from "./records/keys.ts";
 import type { Micros } from "./types.ts";
 
 const TIME_BYTES = 6;

@@ -3,14 +3,14 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { MemfsError } from "../errors.ts";
 import { formatId, parseId, type Uid } from "../id.ts";
-import { hex } from "./hash.ts";
-import { rangeOf, readU32, readU48, versionKey } from "./keys.ts";
-import type { MemoryRecord } from "./memory-record.ts";
+import { hex } from "./content/hash.ts";
+import { rangeOf, readU32, readU48, versionKey } from "./records/keys.ts";
+import type { MemoryRecord } from "./records/memory-record.ts";
 import { timeOf } from "./version-ids.ts";
-import { type VersionRecord, versionOf } from "./version-record.ts";
-import { toBytes } from "./names.ts";
+import { type VersionRecord, versionOf } from "./records/version-record.ts";
+import { toBytes } from "./tree/names.ts";
 import type { StoreState } from "./state.ts";
-import { nodeAt } from "./tree.ts";
+import { nodeAt } from "./tree/tree.ts";
 import type { Micros, VersionInfo, VersionSpec } from "./types.ts";
 
 /** Where number and seq stand in a version's key, after the kind and the memory. */

@@ -3,9 +3,9 @@
  * option `relatime`, a read moves the access time only when it is not later than the last change, or a day old.
  */
 
-import { setAccessTimes } from "../store/entries.ts";
-import type { NodeRecord } from "../store/node-record.ts";
-import { isLater, type Timestamp } from "../store/record.ts";
+import { setAccessTimes } from "../store/tree/entries.ts";
+import type { NodeRecord } from "../store/records/node-record.ts";
+import { isLater, type Timestamp } from "../store/records/record.ts";
 import type { Store } from "../store/store.ts";
 import type { Actor } from "../store/types.ts";
 import type { Logger } from "../log.ts";

@@ -2,12 +2,12 @@
 
 import { MemfsError } from "../errors.ts";
 import { continueRun, type FsyncRun } from "../store/fsync-run.ts";
-import { commitContent } from "../store/commit.ts";
-import type { MadeFrom } from "../store/base.ts";
-import type { Hash } from "../store/hash.ts";
+import { commitContent } from "../store/merge/commit.ts";
+import type { MadeFrom } from "../store/merge/base.ts";
+import type { Hash } from "../store/content/hash.ts";
 import type { ContentCommit } from "../store/memories.ts";
-import type { MemoryRecord } from "../store/memory-record.ts";
-import type { NodeRecord } from "../store/node-record.ts";
+import type { MemoryRecord } from "../store/records/memory-record.ts";
+import type { NodeRecord } from "../store/records/node-record.ts";
 import type { Cause } from "../store/transaction.ts";
 import { Draft, type DraftContent, type Head } from "./draft.ts";
 import type { Caller } from "./filesystem.ts";

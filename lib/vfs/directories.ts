@@ -1,13 +1,13 @@
 /** Reading directories: in an order that does not change while entries come and go. */
 
-import type { NodeRecord } from "../store/node-record.ts";
-import { isDirectory } from "../store/mode.ts";
+import type { NodeRecord } from "../store/records/node-record.ts";
+import { isDirectory } from "../store/tree/mode.ts";
 import { MemfsError } from "../errors.ts";
-import { toBytes } from "../store/names.ts";
-import { ROOT_NODE } from "../store/tree.ts";
+import { toBytes } from "../store/tree/names.ts";
+import { ROOT_NODE } from "../store/tree/tree.ts";
 import type { Answer, DirectorySink, HandleRef, OpenedHandle } from "./filesystem.ts";
 import type { DirectoryHandle, DirectorySnapshot } from "./handle.ts";
-import type { Listing } from "../store/listings.ts";
+import type { Listing } from "../store/tree/listings.ts";
 import type { View } from "./view.ts";
 
 const DOT = Buffer.from(".");

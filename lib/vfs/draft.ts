@@ -8,12 +8,12 @@
 
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Uid } from "../id.ts";
-import type { Base, MadeFrom } from "../store/base.ts";
-import type { FinishedContent } from "../store/chunk.ts";
-import { type ChunkSink, ContentWriter } from "../store/content-writer.ts";
-import { EMPTY_HASH, type Hash } from "../store/hash.ts";
-import type { NodeRecord } from "../store/node-record.ts";
-import type { Timestamp } from "../store/record.ts";
+import type { Base, MadeFrom } from "../store/merge/base.ts";
+import type { FinishedContent } from "../store/content/chunk.ts";
+import { type ChunkSink, ContentWriter } from "../store/content/content-writer.ts";
+import { EMPTY_HASH, type Hash } from "../store/content/hash.ts";
+import type { NodeRecord } from "../store/records/node-record.ts";
+import type { Timestamp } from "../store/records/record.ts";
 import { type Below, BlockBytes, type Stretch } from "./block-bytes.ts";
 import type { BlockPool } from "./block-pool.ts";
 import type { FileHandle } from "./handle.ts";

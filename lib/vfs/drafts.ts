@@ -1,7 +1,7 @@
 /** What a mount holds of a store that is no version yet: to be listed, and saved or discarded by a person. */
 
 import { MemfsError } from "../errors.ts";
-import { printable, toBytes } from "../store/names.ts";
+import { printable, toBytes } from "../store/tree/names.ts";
 import { commitDraft, discardDraft, NOBODY } from "./commits.ts";
 import type { Draft } from "./draft.ts";
 import type { View } from "./view.ts";

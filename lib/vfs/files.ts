@@ -1,8 +1,8 @@
 /** Operations on open files: open, read, write, and the requests at which a draft is committed. */
 
 import { MemfsError } from "../errors.ts";
-import { isDirectory, isFile } from "../store/mode.ts";
-import type { NodeRecord } from "../store/node-record.ts";
+import { isDirectory, isFile } from "../store/tree/mode.ts";
+import type { NodeRecord } from "../store/records/node-record.ts";
 import { commitDraft, draftOf } from "./commits.ts";
 import { dropPrivileges } from "./privileges.ts";
 import type { Answer, Caller, HandleRef, LockOwner, OpenedHandle, WriteFlags } from "./filesystem.ts";

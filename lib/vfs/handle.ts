@@ -1,7 +1,7 @@
 /** Open files and directories of a mount, and the 64 bits that name them to the kernel. */
 
 import { MemfsError } from "../errors.ts";
-import type { EntryRecord } from "../store/entry-record.ts";
+import type { EntryRecord } from "../store/records/entry-record.ts";
 import type { FsyncRun } from "../store/fsync-run.ts";
 import type { HandleRef } from "./filesystem.ts";
 import type { ProcessIdentity } from "./processes.ts";

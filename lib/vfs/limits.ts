@@ -1,7 +1,7 @@
 /** The store's limits, checked where every program notices a refusal: at the write, not at the close. */
 
 import { MemfsError } from "../errors.ts";
-import type { NodeName, NodeRecord } from "../store/node-record.ts";
+import type { NodeName, NodeRecord } from "../store/records/node-record.ts";
 import type { Store } from "../store/store.ts";
 
 /** A file, and its size as this mount has it now, and as it is to be. */

@@ -5,9 +5,9 @@
 
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../log.ts";
-import type { FinishedContent } from "../store/chunk.ts";
-import { type ChunkSink, ContentWriter } from "../store/content-writer.ts";
-import type { Hash } from "../store/hash.ts";
+import type { FinishedContent } from "../store/content/chunk.ts";
+import { type ChunkSink, ContentWriter } from "../store/content/content-writer.ts";
+import type { Hash } from "../store/content/hash.ts";
 import type { Store } from "../store/store.ts";
 import type { StoreChange } from "../store/transaction.ts";
 import { AccessTimes } from "./access-times.ts";

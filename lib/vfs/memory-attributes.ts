@@ -4,11 +4,11 @@
  */
 
 import { formatId } from "../id.ts";
-import { EMPTY_HASH, hex } from "../store/hash.ts";
-import type { MemoryRecord } from "../store/memory-record.ts";
+import { EMPTY_HASH, hex } from "../store/content/hash.ts";
+import type { MemoryRecord } from "../store/records/memory-record.ts";
 import type { Store } from "../store/store.ts";
 import type { Actor } from "../store/types.ts";
-import type { VersionRecord } from "../store/version-record.ts";
+import type { VersionRecord } from "../store/records/version-record.ts";
 
 /** Names below this prefix are memfs's own: none of them is ever stored. */
 export const MEMFS_PREFIX = "user.memfs.";

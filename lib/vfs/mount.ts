@@ -1,8 +1,8 @@
 /** One mount: a store, or a read-only directory of several. Sends each request to the store its node belongs to. */
 
 import { MemfsError } from "../errors.ts";
-import { fromBytes } from "../store/names.ts";
-import type { NodeName } from "../store/node-record.ts";
+import { fromBytes } from "../store/tree/names.ts";
+import type { NodeName } from "../store/records/node-record.ts";
 import {
   type Answer,
   type AttributeChanges,

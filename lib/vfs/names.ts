@@ -1,8 +1,8 @@
 /** Operations on names: lookup, creation, removal, rename, links. */
 
 import { MemfsError } from "../errors.ts";
-import { create, createNameless, link, rmdir, unlink } from "../store/entries.ts";
-import { exchange } from "../store/exchange.ts";
+import { create, createNameless, link, rmdir, unlink } from "../store/tree/entries.ts";
+import { exchange } from "../store/tree/exchange.ts";
 import {
   isDirectory,
   isFile,
@@ -15,11 +15,11 @@ import {
   S_IFREG,
   S_IFSOCK,
   typeOf,
-} from "../store/mode.ts";
-import type { NodeName, NodeRecord } from "../store/node-record.ts";
-import type { MemoryRecord } from "../store/memory-record.ts";
-import { rename } from "../store/rename.ts";
-import { type Move, NAME_MAX } from "../store/tree.ts";
+} from "../store/tree/mode.ts";
+import type { NodeName, NodeRecord } from "../store/records/node-record.ts";
+import type { MemoryRecord } from "../store/records/memory-record.ts";
+import { rename } from "../store/tree/rename.ts";
+import { type Move, NAME_MAX } from "../store/tree/tree.ts";
 import { commitDraft, draftOf } from "./commits.ts";
 import type { Answer, Caller, NodeEntry, OpenedHandle } from "./filesystem.ts";
 import type { Files } from "./files.ts";

@@ -1,9 +1,9 @@
 /** Who owns what is made: the mount's owner, or with `posixOwner` whoever makes it. */
 
-import type { NewAttributes } from "../store/entries.ts";
-import { isDirectory, PERMISSIONS } from "../store/mode.ts";
-import type { NodeRecord } from "../store/node-record.ts";
-import type { NewNode } from "../store/tree.ts";
+import type { NewAttributes } from "../store/tree/entries.ts";
+import { isDirectory, PERMISSIONS } from "../store/tree/mode.ts";
+import type { NodeRecord } from "../store/records/node-record.ts";
+import type { NewNode } from "../store/tree/tree.ts";
 import type { AttributeChanges, Caller } from "./filesystem.ts";
 import type { View } from "./view.ts";
 

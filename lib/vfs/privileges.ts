@@ -1,7 +1,7 @@
 /** The suid and sgid bits of a file go when somebody who may not keep them changes its content. */
 
-import { setAttributes } from "../store/entries.ts";
-import { PERMISSIONS } from "../store/mode.ts";
+import { setAttributes } from "../store/tree/entries.ts";
+import { PERMISSIONS } from "../store/tree/mode.ts";
 import type { Caller } from "./filesystem.ts";
 import { withoutPrivileges } from "./ownership.ts";
 import type { View } from "./view.ts";

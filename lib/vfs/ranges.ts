@@ -2,7 +2,7 @@
 
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { MemfsError } from "../errors.ts";
-import { isFile } from "../store/mode.ts";
+import { isFile } from "../store/tree/mode.ts";
 import { draftOf } from "./commits.ts";
 import type { Draft, Head } from "./draft.ts";
 import type { Answer, Caller, HandleRef } from "./filesystem.ts";

@@ -1,11 +1,11 @@
 /** Which version of each memory a mount last read or wrote: what its next whole rewrite of it is made from. */
 
 import type { Uid } from "../id.ts";
-import type { Base, KnownVersions, MadeFrom } from "../store/base.ts";
-import { EMPTY_HASH } from "../store/hash.ts";
-import type { MemoryRecord } from "../store/memory-record.ts";
-import type { NodeRecord } from "../store/node-record.ts";
-import type { VersionRecord } from "../store/version-record.ts";
+import type { Base, KnownVersions, MadeFrom } from "../store/merge/base.ts";
+import { EMPTY_HASH } from "../store/content/hash.ts";
+import type { MemoryRecord } from "../store/records/memory-record.ts";
+import type { NodeRecord } from "../store/records/node-record.ts";
+import type { VersionRecord } from "../store/records/version-record.ts";
 
 export class ReadBases implements KnownVersions {
   readonly #versionAt: (seq: number) => VersionRecord | undefined;

@@ -1,6 +1,6 @@
 /** What one mount's kernel holds of a store's nodes. */
 
-import type { Hash } from "../store/hash.ts";
+import type { Hash } from "../store/content/hash.ts";
 
 /** What a mount knows of a node. */
 export interface SeenNode {

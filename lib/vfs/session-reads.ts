@@ -2,7 +2,7 @@
 
 import { GenerationCache } from "../generation-cache.ts";
 import type { Logger } from "../log.ts";
-import { READS_PER_ENTRY } from "../store/reads.ts";
+import { READS_PER_ENTRY } from "../store/history/reads.ts";
 import type { Store } from "../store/store.ts";
 import type { Actor } from "../store/types.ts";
 

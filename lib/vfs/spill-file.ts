@@ -8,7 +8,7 @@ import { randomBytes } from "node:crypto";
 import { closeSync, ftruncateSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { MemfsError } from "../errors.ts";
-import { AesSealer } from "../store/seal.ts";
+import { AesSealer } from "../store/crypto/seal.ts";
 
 /** Bytes of a block. */
 export const BLOCK = 64 * 1024;

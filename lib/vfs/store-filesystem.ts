@@ -1,11 +1,11 @@
 /** One store as a filesystem: every operation of `filesystem.ts`, by node number. */
 
-import { setAttributes } from "../store/entries.ts";
-import { PERMISSIONS } from "../store/mode.ts";
-import { fromBytes, toBytes } from "../store/names.ts";
-import { ROOT_NODE } from "../store/tree.ts";
+import { setAttributes } from "../store/tree/entries.ts";
+import { PERMISSIONS } from "../store/tree/mode.ts";
+import { fromBytes, toBytes } from "../store/tree/names.ts";
+import { ROOT_NODE } from "../store/tree/tree.ts";
 import { MemfsError } from "../errors.ts";
-import { storableTime, type Timestamp } from "../store/record.ts";
+import { storableTime, type Timestamp } from "../store/records/record.ts";
 import { settleDraft, showHead } from "./commits.ts";
 import { Directories } from "./directories.ts";
 import { Drafts } from "./drafts.ts";

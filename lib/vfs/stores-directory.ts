@@ -1,6 +1,6 @@
 /** The root of a mount of several stores: one read-only directory with an entry per store. */
 
-import { S_IFDIR } from "../store/mode.ts";
+import { S_IFDIR } from "../store/tree/mode.ts";
 import type { Attributes, DirectorySink, NodeRef } from "./filesystem.ts";
 import type { ReadableStore } from "./readable-store.ts";
 import type { MountIdentity } from "./view.ts";

@@ -1,6 +1,6 @@
 /** Attributes of what nobody can change: the past, and `.memfs`. */
 
-import type { Timestamp } from "../store/record.ts";
+import type { Timestamp } from "../store/records/record.ts";
 import type { Attributes } from "./filesystem.ts";
 
 /**

@@ -2,12 +2,12 @@
 
 import { MemfsError } from "../errors.ts";
 import type { Uid } from "../id.ts";
-import { printable } from "../store/names.ts";
-import type { NodeRecord } from "../store/node-record.ts";
-import { isLater, type Timestamp } from "../store/record.ts";
+import { printable } from "../store/tree/names.ts";
+import type { NodeRecord } from "../store/records/node-record.ts";
+import { isLater, type Timestamp } from "../store/records/record.ts";
 import type { Cause, StoreChange } from "../store/transaction.ts";
 import type { Actor, Evidence } from "../store/types.ts";
-import { linksOf, pathOf, ROOT_NODE } from "../store/tree.ts";
+import { linksOf, pathOf, ROOT_NODE } from "../store/tree/tree.ts";
 import type { Draft } from "./draft.ts";
 import type { Attributes, Caller, Invalidator, NodeEntry, NodeRef } from "./filesystem.ts";
 import { Failures } from "./failures.ts";

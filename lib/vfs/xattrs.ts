@@ -1,10 +1,10 @@
 /** Extended attributes: `user.*` is stored with the node, `user.memfs.*` is shown, nothing else exists. */
 
 import { MemfsError } from "../errors.ts";
-import { isDirectory, isFile } from "../store/mode.ts";
-import { toBytes } from "../store/names.ts";
-import type { NodeRecord } from "../store/node-record.ts";
-import { removeXattr, setXattr } from "../store/xattrs.ts";
+import { isDirectory, isFile } from "../store/tree/mode.ts";
+import { toBytes } from "../store/tree/names.ts";
+import type { NodeRecord } from "../store/records/node-record.ts";
+import { removeXattr, setXattr } from "../store/tree/xattrs.ts";
 import type { Answer, Caller } from "./filesystem.ts";
 import { MEMFS_PREFIX, NOTE, SHOWN, shownAttribute } from "./memory-attributes.ts";
 import type { View } from "./view.ts";

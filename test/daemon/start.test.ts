@@ -5,7 +5,7 @@ import type { DaemonStatus, MemoryStore } from "../../lib/api.ts";
 import { FORMAT } from "../../lib/kv/format.ts";
 import { openLevelKv } from "../../lib/kv/level.ts";
 import { silentLog } from "../../lib/log.ts";
-import { Keyring } from "../../lib/store/keyring.ts";
+import { Keyring } from "../../lib/store/crypto/keyring.ts";
 import { testHome, type TestHome } from "../fixtures/home.ts";
 
 /** A home with a store in it, and no daemon. */

@@ -10,7 +10,7 @@ import { FORMAT } from "../../lib/kv/format.ts";
 import { physicalKey } from "../../lib/kv/key.ts";
 import type { Sealer } from "../../lib/kv/kv.ts";
 import { LevelDb } from "../../lib/kv/leveldb.ts";
-import { AesSealer, PlainSealer } from "../../lib/store/seal.ts";
+import { AesSealer, PlainSealer } from "../../lib/store/crypto/seal.ts";
 import {
   batch,
   contents,

@@ -5,7 +5,7 @@ import t from "tap";
 import type { Disk } from "../../lib/kv/disk.ts";
 import { systemDisk } from "../../lib/kv/disk.ts";
 import type { Kv, Space } from "../../lib/kv/kv.ts";
-import { PlainSealer } from "../../lib/store/seal.ts";
+import { PlainSealer } from "../../lib/store/crypto/seal.ts";
 import { randomFrom, testSeed } from "../fixtures/random.ts";
 import { batch, openIn, rememberingLog, scratchDir, sealerOf } from "../fixtures/kv.ts";
 

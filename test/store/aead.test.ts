@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import t from "tap";
-import { type Aead, KEY_SIZE, NodeAead, NONCE_SIZE, OpensslAead, TAG_SIZE } from "../../lib/store/aead.ts";
-import { loadOpenssl } from "../../lib/store/openssl.ts";
+import { type Aead, KEY_SIZE, NodeAead, NONCE_SIZE, OpensslAead, TAG_SIZE } from "../../lib/store/crypto/aead.ts";
+import { loadOpenssl } from "../../lib/store/crypto/openssl.ts";
 
 const openssl = loadOpenssl();
 const key = randomBytes(KEY_SIZE);

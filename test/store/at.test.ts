@@ -1,8 +1,8 @@
 /** A store as it was: after random changes, every moment reads as it did then. */
 import t from "tap";
 import { formatId } from "../../lib/id.ts";
-import type { AtView } from "../../lib/store/at.ts";
-import { ROOT_NODE } from "../../lib/store/tree.ts";
+import type { AtView } from "../../lib/store/history/at.ts";
+import { ROOT_NODE } from "../../lib/store/tree/tree.ts";
 import { Player } from "../fixtures/player.ts";
 import { randomFrom } from "../fixtures/random.ts";
 import { storeFixture } from "../fixtures/store.ts";

@@ -1,6 +1,6 @@
 /** Whose each line is: the version that brought it in, whatever happened to the file since. */
 import t from "tap";
-import type { BlamedInfo } from "../../lib/store/history.ts";
+import type { BlamedInfo } from "../../lib/store/history/history.ts";
 import type { Store } from "../../lib/store/store.ts";
 import type { Actor } from "../../lib/store/types.ts";
 import { randomFrom, testSeed } from "../fixtures/random.ts";

@@ -7,7 +7,7 @@ import type { Kv } from "../../lib/kv/kv.ts";
 import { openMemoryKv } from "../../lib/kv/memory.ts";
 import { silentLog } from "../../lib/log.ts";
 import { Catalogue } from "../../lib/store/catalogue.ts";
-import { Keyring } from "../../lib/store/keyring.ts";
+import { Keyring } from "../../lib/store/crypto/keyring.ts";
 import { DEFAULT_POLICY } from "../../lib/store/policy.ts";
 import type { Policy } from "../../lib/store/types.ts";
 import { scratchDir } from "../fixtures/kv.ts";

@@ -1,5 +1,5 @@
 import t from "tap";
-import { Reader, Writer } from "../../lib/store/codec.ts";
+import { Reader, Writer } from "../../lib/store/records/codec.ts";
 
 t.test("numbers of every size are read as they were written", async (t) => {
   const out = new Writer();

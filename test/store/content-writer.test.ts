@@ -2,11 +2,11 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
-import type { Chunk } from "../../lib/store/chunk.ts";
-import { type ChunkSink, ContentWriter } from "../../lib/store/content-writer.ts";
-import { type Hash, sha256 } from "../../lib/store/hash.ts";
-import { decodeContent } from "../../lib/store/manifest.ts";
-import { NodeDigest, runningDigest } from "../../lib/store/running-digest.ts";
+import type { Chunk } from "../../lib/store/content/chunk.ts";
+import { type ChunkSink, ContentWriter } from "../../lib/store/content/content-writer.ts";
+import { type Hash, sha256 } from "../../lib/store/content/hash.ts";
+import { decodeContent } from "../../lib/store/content/manifest.ts";
+import { NodeDigest, runningDigest } from "../../lib/store/content/running-digest.ts";
 import { randomFrom, testSeed } from "../fixtures/random.ts";
 
 const KIB = 1024;

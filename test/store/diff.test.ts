@@ -1,9 +1,9 @@
 /** What differs between versions, and between moments: the one with the differences is the other. */
 import t from "tap";
-import type { DiffSide, FileDiff } from "../../lib/store/diff.ts";
-import { isFile } from "../../lib/store/mode.ts";
+import type { DiffSide, FileDiff } from "../../lib/store/history/diff.ts";
+import { isFile } from "../../lib/store/tree/mode.ts";
 import type { Store } from "../../lib/store/store.ts";
-import { ROOT_NODE } from "../../lib/store/tree.ts";
+import { ROOT_NODE } from "../../lib/store/tree/tree.ts";
 import { joinLines, splitLines } from "../../lib/text/lines.ts";
 import { Player } from "../fixtures/player.ts";
 import { randomFrom, testSeed } from "../fixtures/random.ts";

@@ -1,9 +1,9 @@
 /** The journal's chain: nothing that is stored can be altered, dropped or put in without `verify` naming the entry. */
 import t, { type Test } from "tap";
-import { setAttributes } from "../../lib/store/entries.ts";
-import { hex, sha256 } from "../../lib/store/hash.ts";
+import { setAttributes } from "../../lib/store/tree/entries.ts";
+import { hex, sha256 } from "../../lib/store/content/hash.ts";
 import { decodeJournalEntry, encodeJournalEntry, type Made, type NewEntry } from "../../lib/store/journal.ts";
-import { journalKey } from "../../lib/store/keys.ts";
+import { journalKey } from "../../lib/store/records/keys.ts";
 import { OPERATOR, overwrite, spaceOf, stored, storeFixture, type StoreFixture } from "../fixtures/store.ts";
 import { SCOUT, StoreFiles } from "../fixtures/store-files.ts";
 

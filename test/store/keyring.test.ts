@@ -5,8 +5,8 @@ import { join } from "node:path";
 import t from "tap";
 import type { Test } from "tap";
 import { silentLog } from "../../lib/log.ts";
-import { Keyring, MASTER_KEY_VARIABLE } from "../../lib/store/keyring.ts";
-import { AesSealer, hmac, hmacKey, PlainSealer } from "../../lib/store/seal.ts";
+import { Keyring, MASTER_KEY_VARIABLE } from "../../lib/store/crypto/keyring.ts";
+import { AesSealer, hmac, hmacKey, PlainSealer } from "../../lib/store/crypto/seal.ts";
 import { rememberingLog, scratchDir } from "../fixtures/kv.ts";
 
 function open(dir: string, key?: string): Promise<Keyring> {

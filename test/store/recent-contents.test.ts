@@ -1,5 +1,5 @@
 import t from "tap";
-import { RecentContents } from "../../lib/store/recent-contents.ts";
+import { RecentContents } from "../../lib/store/content/recent-contents.ts";
 import { StoreFiles } from "../fixtures/store-files.ts";
 import { stored, storeFixture } from "../fixtures/store.ts";
 

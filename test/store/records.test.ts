@@ -2,11 +2,11 @@
 import { deepStrictEqual, throws } from "node:assert/strict";
 import fc from "fast-check";
 import t from "tap";
-import { type Counters, decodeCounters, encodeCounters } from "../../lib/store/counters.ts";
-import { decodeEntry, decodePastEntry, encodeEntry, encodePastEntry } from "../../lib/store/entry-record.ts";
-import { decodeMemory, encodeMemory, type MemoryRecord } from "../../lib/store/memory-record.ts";
-import { S_IFLNK, S_IFREG } from "../../lib/store/mode.ts";
-import { decodeNode, encodeNode, type NodeRecord } from "../../lib/store/node-record.ts";
+import { type Counters, decodeCounters, encodeCounters } from "../../lib/store/records/counters.ts";
+import { decodeEntry, decodePastEntry, encodeEntry, encodePastEntry } from "../../lib/store/records/entry-record.ts";
+import { decodeMemory, encodeMemory, type MemoryRecord } from "../../lib/store/records/memory-record.ts";
+import { S_IFLNK, S_IFREG } from "../../lib/store/tree/mode.ts";
+import { decodeNode, encodeNode, type NodeRecord } from "../../lib/store/records/node-record.ts";
 
 const byte = fc.integer({ min: 0, max: 255 });
 const bytes = (options: { minLength?: number; maxLength: number }): fc.Arbitrary<string> =>

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import t, { type Test } from "tap";
-import { ScratchRules } from "../../lib/store/scratch-rules.ts";
+import { ScratchRules } from "../../lib/store/tree/scratch-rules.ts";
 import { DEFAULT_POLICY } from "../../lib/store/policy.ts";
 
 /** What the rules say about a file, by its whole path: the directories above first. */

@@ -1,6 +1,6 @@
 /** Who did what in a store. */
 import t from "tap";
-import type { SessionInfo } from "../../lib/store/sessions.ts";
+import type { SessionInfo } from "../../lib/store/history/sessions.ts";
 import type { Store } from "../../lib/store/store.ts";
 import type { Actor } from "../../lib/store/types.ts";
 import { randomFrom, testSeed } from "../fixtures/random.ts";

@@ -1,13 +1,13 @@
 /** Transactions: a store does what a toy tree does, leaves no trace of what failed, and is sound after each round. */
 import t from "tap";
 import { MemfsError } from "../../lib/errors.ts";
-import { create, setAttributes } from "../../lib/store/entries.ts";
-import { finishedContent } from "../../lib/store/content-writer.ts";
-import { commitContent } from "../../lib/store/commit.ts";
-import { S_IFDIR, S_IFREG } from "../../lib/store/mode.ts";
-import { rename } from "../../lib/store/rename.ts";
+import { create, setAttributes } from "../../lib/store/tree/entries.ts";
+import { finishedContent } from "../../lib/store/content/content-writer.ts";
+import { commitContent } from "../../lib/store/merge/commit.ts";
+import { S_IFDIR, S_IFREG } from "../../lib/store/tree/mode.ts";
+import { rename } from "../../lib/store/tree/rename.ts";
 import type { Store } from "../../lib/store/store.ts";
-import { ROOT_NODE } from "../../lib/store/tree.ts";
+import { ROOT_NODE } from "../../lib/store/tree/tree.ts";
 import type { Kv } from "../../lib/kv/kv.ts";
 import { FullKv } from "../fixtures/kv-full.ts";
 import { randomFrom } from "../fixtures/random.ts";

@@ -1,10 +1,10 @@
 /** Rollback of a directory or a whole store: it is what it was, and what was is still history. */
 import t, { type Test } from "tap";
 import { formatId } from "../../lib/id.ts";
-import { S_IFIFO } from "../../lib/store/mode.ts";
-import { create } from "../../lib/store/entries.ts";
+import { S_IFIFO } from "../../lib/store/tree/mode.ts";
+import { create } from "../../lib/store/tree/entries.ts";
 import type { Store } from "../../lib/store/store.ts";
-import { ROOT_NODE } from "../../lib/store/tree.ts";
+import { ROOT_NODE } from "../../lib/store/tree/tree.ts";
 import type { Reversed } from "../../lib/store/types.ts";
 import { Player } from "../fixtures/player.ts";
 import { randomFrom, testSeed } from "../fixtures/random.ts";

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
-import { sha256 } from "../../lib/store/hash.ts";
+import { sha256 } from "../../lib/store/content/hash.ts";
 import { randomFrom } from "../fixtures/random.ts";
 import { OPERATOR } from "../fixtures/store.ts";
 import { mountedFixture, type MountedFixture, O_APPEND, O_RDWR } from "../fixtures/vfs.ts";

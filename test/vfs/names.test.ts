@@ -1,9 +1,9 @@
 /** Names: bytes, hard links, renames of large directories, several stores in one mount. */
 import t, { type Test } from "tap";
-import { finishedContent } from "../../lib/store/content-writer.ts";
-import { create } from "../../lib/store/entries.ts";
-import { commitContent } from "../../lib/store/commit.ts";
-import { S_IFREG } from "../../lib/store/mode.ts";
+import { finishedContent } from "../../lib/store/content/content-writer.ts";
+import { create } from "../../lib/store/tree/entries.ts";
+import { commitContent } from "../../lib/store/merge/commit.ts";
+import { S_IFREG } from "../../lib/store/tree/mode.ts";
 import type { VersionInfo } from "../../lib/store/types.ts";
 import type { NodeRef } from "../../lib/vfs/filesystem.ts";
 import { OPERATOR } from "../fixtures/store.ts";

@@ -1,7 +1,7 @@
 /** Which versions a session has read is in the journal. */
 import t, { type Test } from "tap";
 import { silentLog } from "../../lib/log.ts";
-import { S_IFREG } from "../../lib/store/mode.ts";
+import { S_IFREG } from "../../lib/store/tree/mode.ts";
 import type { Store } from "../../lib/store/store.ts";
 import type { ListReads, ReadInfo } from "../../lib/store/types.ts";
 import { SessionReads } from "../../lib/vfs/session-reads.ts";

@@ -4,7 +4,7 @@ import { Type } from "typebox";
 import type { Conflict, Draft, List, Memory } from "../../../lib/api.ts";
 import { MemfsError } from "../../../lib/errors.ts";
 import { pathsOf } from "../../../lib/path.ts";
-import type { Resolution } from "../../../lib/store/open-conflicts.ts";
+import type { Resolution } from "../../../lib/store/merge/open-conflicts.ts";
 import type { Api } from "../api.ts";
 import { listQuery, pageOf } from "../lists.ts";
 import { actorOf, evidenceOf } from "../peers.ts";

@@ -4,7 +4,7 @@ import { Readable } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Type } from "typebox";
 import { MemfsError } from "../../../lib/errors.ts";
-import type { VersionContent } from "../../../lib/store/history.ts";
+import type { VersionContent } from "../../../lib/store/history/history.ts";
 import type { Store } from "../../../lib/store/store.ts";
 import type { VersionInfo } from "../../../lib/store/types.ts";
 import type { Api } from "../api.ts";

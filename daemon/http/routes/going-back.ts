@@ -3,11 +3,11 @@
 import { Type } from "typebox";
 import { MemfsError } from "../../../lib/errors.ts";
 import { pathsOf } from "../../../lib/path.ts";
-import type { Moment } from "../../../lib/store/past.ts";
+import type { Moment } from "../../../lib/store/history/past.ts";
 import type { Store } from "../../../lib/store/store.ts";
 import type { Cause } from "../../../lib/store/transaction.ts";
 import type { Reversed } from "../../../lib/store/types.ts";
-import type { UndoOf } from "../../../lib/store/undo-selection.ts";
+import type { UndoOf } from "../../../lib/store/reversal/undo-selection.ts";
 import type { Api } from "../api.ts";
 import { findVersion, locate, locateOrThrow, parseTimeParameter, parseVersionSpec } from "../lookup.ts";
 import { actorOf, evidenceOf } from "../peers.ts";

@@ -1,6 +1,6 @@
 /** `.memfs/conflicts`: what several agents wrote that does not go together. */
 
-import { printable } from "../../store/names.ts";
+import { printable } from "../../store/tree/names.ts";
 import type { Store } from "../../store/store.ts";
 import type { ConflictInfo } from "../../store/types.ts";
 import { formatTime } from "../../time.ts";

@@ -1,6 +1,6 @@
 /** `.memfs/errors`: what this mount refused or failed to do, with the reason behind the errno. */
 
-import { printable } from "../../store/names.ts";
+import { printable } from "../../store/tree/names.ts";
 import type { Micros } from "../../store/types.ts";
 import { formatTime } from "../../time.ts";
 import type { Failures, KeptFailure } from "../failures.ts";

@@ -4,9 +4,9 @@
  */
 
 import { MemfsError } from "../../errors.ts";
-import { S_IFDIR } from "../../store/mode.ts";
-import { toBytes } from "../../store/names.ts";
-import { ROOT_NODE } from "../../store/tree.ts";
+import { S_IFDIR } from "../../store/tree/mode.ts";
+import { toBytes } from "../../store/tree/names.ts";
+import { ROOT_NODE } from "../../store/tree/tree.ts";
 import type { Attributes, DirectorySink, HandleRef, NodeEntry, NodeRef, OpenedHandle } from "../filesystem.ts";
 import { isWritable, O_TRUNC } from "../handle.ts";
 import { unownedAttributes } from "../unowned-attributes.ts";

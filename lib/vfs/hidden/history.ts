@@ -2,10 +2,10 @@
 
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { formatId, type Uid, tryParseId } from "../../id.ts";
-import { PERMISSIONS, S_IFDIR, S_IFLNK, S_IFREG } from "../../store/mode.ts";
+import { PERMISSIONS, S_IFDIR, S_IFLNK, S_IFREG } from "../../store/tree/mode.ts";
 import type { Store } from "../../store/store.ts";
 import type { Actor } from "../../store/types.ts";
-import type { VersionRecord } from "../../store/version-record.ts";
+import type { VersionRecord } from "../../store/records/version-record.ts";
 import type { HiddenDirectory, HiddenFile, HiddenName, HiddenNode, Look } from "./node.ts";
 import { PastFile, type PastSource } from "./past-tree.ts";
 import { timeOf } from "./text.ts";

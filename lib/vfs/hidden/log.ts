@@ -1,6 +1,6 @@
 /** `.memfs/log`: the newest versions of the store. */
 
-import { printable } from "../../store/names.ts";
+import { printable } from "../../store/tree/names.ts";
 import type { Store } from "../../store/store.ts";
 import type { Actor, VersionInfo } from "../../store/types.ts";
 import { formatTime } from "../../time.ts";

@@ -1,7 +1,7 @@
 /** `.memfs/at`: a directory per moment, found by name. They are too many to list. */
 
-import type { Moment } from "../../store/past.ts";
-import { S_IFDIR } from "../../store/mode.ts";
+import type { Moment } from "../../store/history/past.ts";
+import { S_IFDIR } from "../../store/tree/mode.ts";
 import { parseRelative, parseTime } from "../../time.ts";
 import type { LiveStore } from "../live-store.ts";
 import type { HiddenDirectory, HiddenName, Look } from "./node.ts";

@@ -1,6 +1,6 @@
 /** What there is under `.memfs`: nodes that are made up when they are asked for. Nothing there can be changed. */
 
-import type { Timestamp } from "../../store/record.ts";
+import type { Timestamp } from "../../store/records/record.ts";
 import type { Answer } from "../filesystem.ts";
 
 /** How a node looks. */

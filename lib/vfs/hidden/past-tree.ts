@@ -1,9 +1,9 @@
 /** `.memfs/at/WHEN/…`: the store as it was. */
 
-import type { AtView, PastNode } from "../../store/at.ts";
-import { isDirectory } from "../../store/mode.ts";
+import type { AtView, PastNode } from "../../store/history/at.ts";
+import { isDirectory } from "../../store/tree/mode.ts";
 import type { Store } from "../../store/store.ts";
-import type { VersionRecord } from "../../store/version-record.ts";
+import type { VersionRecord } from "../../store/records/version-record.ts";
 import type { SessionReads } from "../session-reads.ts";
 import type { HiddenDirectory, HiddenFile, HiddenLink, HiddenName, HiddenNode, Look, OpenBytes } from "./node.ts";
 

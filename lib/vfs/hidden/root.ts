@@ -1,7 +1,7 @@
 /** `.memfs` itself. */
 
-import { S_IFDIR, S_IFREG } from "../../store/mode.ts";
-import { ROOT_NODE } from "../../store/tree.ts";
+import { S_IFDIR, S_IFREG } from "../../store/tree/mode.ts";
+import { ROOT_NODE } from "../../store/tree/tree.ts";
 import type { View } from "../view.ts";
 import { conflictsText } from "./conflicts.ts";
 import { errorsText } from "./errors.ts";

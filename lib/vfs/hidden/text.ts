@@ -1,7 +1,7 @@
 /** A file of text that is written when it is looked at. */
 
-import { S_IFREG } from "../../store/mode.ts";
-import type { Timestamp } from "../../store/record.ts";
+import { S_IFREG } from "../../store/tree/mode.ts";
+import type { Timestamp } from "../../store/records/record.ts";
 import type { Micros } from "../../store/types.ts";
 import type { Answer } from "../filesystem.ts";
 import type { HiddenFile, Look, OpenBytes } from "./node.ts";

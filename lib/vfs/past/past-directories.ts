@@ -1,9 +1,9 @@
 /** Reading directories of a store as it was. */
 
 import { MemfsError } from "../../errors.ts";
-import type { PastName } from "../../store/at.ts";
-import { isDirectory, S_IFDIR } from "../../store/mode.ts";
-import { toBytes } from "../../store/names.ts";
+import type { PastName } from "../../store/history/at.ts";
+import { isDirectory, S_IFDIR } from "../../store/tree/mode.ts";
+import { toBytes } from "../../store/tree/names.ts";
 import type { DirectorySink, HandleRef, OpenedHandle } from "../filesystem.ts";
 import type { PastView } from "./past-view.ts";
 

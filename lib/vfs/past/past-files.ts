@@ -1,7 +1,7 @@
 /** Open files of a store as it was. */
 
 import { MemfsError } from "../../errors.ts";
-import { isDirectory, isFile } from "../../store/mode.ts";
+import { isDirectory, isFile } from "../../store/tree/mode.ts";
 import type { Caller, HandleRef, LockOwner, OpenedHandle } from "../filesystem.ts";
 import { isWritable, O_TRUNC } from "../handle.ts";
 import type { PastView } from "./past-view.ts";

@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { MemfsError } from "../../errors.ts";
-import type { PastNode } from "../../store/at.ts";
+import type { PastNode } from "../../store/history/at.ts";
 import { FIRST_VOLATILE_NODE } from "../filesystem.ts";
 
 /** Numbers that are made up begin here, far above those of stored nodes. */

@@ -1,9 +1,9 @@
 /** A store as it was, mounted: read-only, and the same for ever. */
 
 import { MemfsError } from "../../errors.ts";
-import { toBytes } from "../../store/names.ts";
-import type { NodeName } from "../../store/node-record.ts";
-import { NAME_MAX } from "../../store/tree.ts";
+import { toBytes } from "../../store/tree/names.ts";
+import type { NodeName } from "../../store/records/node-record.ts";
+import { NAME_MAX } from "../../store/tree/tree.ts";
 import type { Attributes, FilesystemStatistics, NodeEntry } from "../filesystem.ts";
 import { Locks } from "../locks.ts";
 import type { ReadableStore } from "../readable-store.ts";

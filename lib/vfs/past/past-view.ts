@@ -2,7 +2,7 @@
 
 import { GenerationCache } from "../../generation-cache.ts";
 import { MemfsError } from "../../errors.ts";
-import type { AtView, PastName, PastNode } from "../../store/at.ts";
+import type { AtView, PastName, PastNode } from "../../store/history/at.ts";
 import type { Actor } from "../../store/types.ts";
 import type { Attributes, NodeEntry, NodeRef } from "../filesystem.ts";
 import { Handles } from "../handle.ts";

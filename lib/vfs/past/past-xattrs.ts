@@ -1,6 +1,6 @@
 /** Extended attributes in a store as it was: which version a file is. Those that programs set are not kept. */
 
-import { toBytes } from "../../store/names.ts";
+import { toBytes } from "../../store/tree/names.ts";
 import { MEMFS_PREFIX, NOTE, SHOWN, versionAttribute } from "../memory-attributes.ts";
 import { ABSENT, CAPABILITY, UNKNOWN_NAMESPACE, USER_PREFIX } from "../xattrs.ts";
 import type { PastView } from "./past-view.ts";

@@ -1,0 +1,172 @@
+/**
+ * How a value is framed at rest. The first byte says how, so that both kinds can be told apart for ever:
+ * `1 | 12-byte nonce | ciphertext | 16-byte tag` (AES-256-GCM) or `0 | CRC-32 | bytes`.
+ */
+import { hash, randomFillSync } from "node:crypto";
+import { crc32 } from "node:zlib";
+import { MemfsError } from "../../errors.ts";
+import type { Sealer } from "../../kv/kv.ts";
+import { type Aead, createAead, NONCE_SIZE, TAG_SIZE } from "./aead.ts";
+
+const PLAIN_FORMAT = 0;
+const AES_FORMAT = 1;
+const AES_HEADER = 1 + NONCE_SIZE;
+const PLAIN_HEADER = 1 + 4;
+
+/** Random bytes are drawn for many nonces at once: a draw costs ~1 µs however small. */
+const nonces = Buffer.allocUnsafeSlow(NONCE_SIZE * 512);
+let noncesUsed = nonces.length;
+
+/** Random, never a counter: a restored backup or a cloned disk would use the same counter again under the same key. */
+function takeNonce(): Buffer {
+  if (noncesUsed === nonces.length) {
+    randomFillSync(nonces);
+    noncesUsed = 0;
+  }
+  return nonces.subarray(noncesUsed, (noncesUsed += NONCE_SIZE));
+}
+
+/** Format byte and context in one piece, in a buffer that is used again: it is read before the call returns. */
+let aad = Buffer.alloc(512);
+function aadOf(context: Uint8Array): Buffer {
+  if (aad.length < context.length + 1) aad = Buffer.alloc(2 * context.length);
+  aad[0] = AES_FORMAT;
+  aad.set(context, 1);
+  return aad.subarray(0, context.length + 1);
+}
+
+/** Where values are sealed, used again for each; larger ones get memory of their own. */
+const SCRATCH_SIZE = 256 * 1024;
+const scratch = Buffer.allocUnsafeSlow(SCRATCH_SIZE);
+const scratchBody = scratch.subarray(AES_HEADER);
+
+/** AES-256-GCM; the context and the format byte are authenticated with the value. */
+export class AesSealer implements Sealer {
+  readonly #aead: Aead;
+
+  /** `key` is 32 bytes. */
+  constructor(key: Uint8Array) {
+    this.#aead = createAead(key);
+  }
+
+  seal(context: Uint8Array, value: Uint8Array): Buffer {
+    const size = this.sealedSize(value.length);
+    const sealed = size <= SCRATCH_SIZE ? scratch : Buffer.allocUnsafeSlow(size);
+    const nonce = takeNonce();
+    sealed[0] = AES_FORMAT;
+    sealed.set(nonce, 1);
+    const body = sealed === scratch ? scratchBody : sealed.subarray(AES_HEADER);
+    this.#aead.seal({ nonce, aad: aadOf(context) }, value, body);
+    return sealed === scratch ? scratch.subarray(0, size) : sealed;
+  }
+
+  sealedSize(length: number): number {
+    return AES_HEADER + length + TAG_SIZE;
+  }
+
+  sealTo(context: Uint8Array, value: Uint8Array, target: Buffer): void {
+    const nonce = takeNonce();
+    target[0] = AES_FORMAT;
+    target.set(nonce, 1);
+    this.#aead.seal({ nonce, aad: aadOf(context) }, value, target.subarray(AES_HEADER));
+  }
+
+  open(context: Uint8Array, sealed: Uint8Array): Buffer {
+    if (sealed[0] !== AES_FORMAT || sealed.length < AES_HEADER + TAG_SIZE) throw damaged();
+    const nonce = sealed.subarray(1, AES_HEADER);
+    const value = this.#aead.open({ nonce, aad: aadOf(context) }, sealed.subarray(AES_HEADER));
+    if (value === null) throw damaged();
+    return value;
+  }
+
+  openedSize(length: number): number {
+    return Math.max(0, length - AES_HEADER - TAG_SIZE);
+  }
+
+  openTo(context: Uint8Array, sealed: Uint8Array, target: Buffer): void {
+    if (sealed[0] !== AES_FORMAT || target.length !== sealed.length - AES_HEADER - TAG_SIZE) throw damaged();
+    const nonce = sealed.subarray(1, AES_HEADER);
+    if (!this.#aead.openTo({ nonce, aad: aadOf(context) }, sealed.subarray(AES_HEADER), target)) throw damaged();
+  }
+}
+
+/** No encryption, only a checksum over context and value, so that damage is seen as with {@link AesSealer}. */
+export class PlainSealer implements Sealer {
+  seal(context: Uint8Array, value: Uint8Array): Buffer {
+    const sealed = Buffer.allocUnsafe(this.sealedSize(value.length));
+    this.sealTo(context, value, sealed);
+    return sealed;
+  }
+
+  sealedSize(length: number): number {
+    return PLAIN_HEADER + length;
+  }
+
+  sealTo(context: Uint8Array, value: Uint8Array, target: Buffer): void {
+    target[0] = PLAIN_FORMAT;
+    target.writeUInt32BE(checksum(context, value), 1);
+    target.set(value, PLAIN_HEADER);
+  }
+
+  /** The result is a view of `sealed`. */
+  open(context: Uint8Array, sealed: Uint8Array): Buffer {
+    if (sealed[0] !== PLAIN_FORMAT || sealed.length < PLAIN_HEADER) throw damaged();
+    const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
+    const value = bytes.subarray(PLAIN_HEADER);
+    if (bytes.readUInt32BE(1) !== checksum(context, value)) throw damaged();
+    return value;
+  }
+
+  openedSize(length: number): number {
+    return Math.max(0, length - PLAIN_HEADER);
+  }
+
+  openTo(context: Uint8Array, sealed: Uint8Array, target: Buffer): void {
+    const value = this.open(context, sealed);
+    if (value.length !== target.length) throw damaged();
+    target.set(value);
+  }
+}
+
+function checksum(context: Uint8Array, value: Uint8Array): number {
+  const start = crc32(context);
+  // zlib forgets the start value when an empty buffer has no memory behind it, which depends on how it was made.
+  return value.length === 0 ? start : crc32(value, start);
+}
+
+function damaged(): MemfsError {
+  return new MemfsError(
+    "damaged",
+    "a stored value was altered or moved, or was sealed with another key; run memfs audit verify",
+  );
+}
+
+/** Block size of SHA-256 in bytes, to which HMAC (RFC 2104) pads its key. */
+const BLOCK = 64;
+const DIGEST = 32;
+const INNER_PAD = 0x36;
+const OUTER_PAD = 0x5c;
+let inner = Buffer.alloc(BLOCK + 1024);
+const outer = Buffer.alloc(BLOCK + DIGEST);
+
+/**
+ * HMAC-SHA-256. Two one-shot hashes take less than half the time of `createHmac` (0.9 against 2.1 µs for a name),
+ * which allocates a native object each time.
+ */
+export function hmac(key: Uint8Array, data: Uint8Array): Buffer {
+  return Buffer.from(hmacKey(key, data), "latin1");
+}
+
+/** The same as a latin1 string, as database keys are made of; saves the copy. */
+export function hmacKey(key: Uint8Array, data: Uint8Array): string {
+  const block = key.length > BLOCK ? hash("sha256", key, "buffer") : key;
+  if (inner.length < BLOCK + data.length) inner = Buffer.alloc(BLOCK + 2 * data.length);
+  for (let i = 0; i < BLOCK; i++) {
+    const byte = block[i] ?? 0;
+    inner[i] = byte ^ INNER_PAD;
+    outer[i] = byte ^ OUTER_PAD;
+  }
+  inner.set(data, BLOCK);
+  outer.write(hash("sha256", inner.subarray(0, BLOCK + data.length), "binary"), BLOCK, "latin1");
+  return hash("sha256", outer, "binary");
+}
