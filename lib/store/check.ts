@@ -180,12 +180,14 @@ class Check {
         else newest.set(name, decodePastEntry(value));
       }
     }
-    for (const { number, memory, names } of this.#nodes.values()) {
+    for (const { number, mode, memory, names } of this.#nodes.values()) {
       for (const { parent, name } of names) {
         // Scratch is not looked back at.
         if (this.#state.scratch.has(this.#state, { parent, name }, this.#isDirectory(number))) continue;
         const past = newest.get(pastEntryKey(parent, this.#state.tagOfName(name), 0).slice(0, -SEQ_BYTES));
-        const agrees = past === undefined ? memory === null : past.node === number && past.memory === memory;
+        // Only a file has a time when it is not in history yet.
+        const isUnmade = past === undefined && memory === null && isFile(mode);
+        const agrees = isUnmade || (past?.node === number && past.memory === memory);
         this.#expect(
           agrees,
           `entry ${JSON.stringify(printable(name))} of node ${parent}: its past ends in something else`,

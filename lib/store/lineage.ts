@@ -10,6 +10,7 @@ import { adopt, beginMemory, checkMemorySize, endMemory, memoryName, recordMove 
 import type { NodeName, NodeRecord } from "./records/node-record.ts";
 import type { Mutable } from "./records/record.ts";
 import type { Transaction } from "./transaction.ts";
+import { isDirectory, isFile } from "./tree/mode.ts";
 import { pathOf } from "./tree/tree.ts";
 import { HOLD_MICROS, type Unsettled } from "./unsettled.ts";
 
@@ -166,9 +167,15 @@ export function settle(tx: Transaction, held: Unsettled): void {
 function recordGone(tx: Transaction, held: Unsettled): void {
   if (held.memory === null) return;
   endMemory(tx, held.memory, held);
-  // A directory that went and came back has brought the name back, too.
+  // A directory that went and came back has brought the name back, too; or something else has it since.
   const entry = tx.entry(held.from.parent, held.from.name);
-  if (entry === null || tx.node(entry.node).memory === null) tx.putPastEntry(held.from, tx.counters.seq, null);
+  if (entry === null || !inHistory(tx, tx.node(entry.node), held.from))
+    tx.putPastEntry(held.from, tx.counters.seq, null);
+}
+
+/** True when the past of the name tells of what is there now. */
+function inHistory(tx: Transaction, { mode, memory }: NodeRecord, at: NodeName): boolean {
+  return memory !== null || (!isFile(mode) && !tx.isScratch(at, isDirectory(mode)));
 }
 
 /** A file without content yet is not recorded: its first commit will. */

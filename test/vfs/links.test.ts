@@ -169,6 +169,10 @@ t.test("a removed file cannot be linked again, and none into a removed directory
   await mount.mount.opendir(mount.caller, directory);
   await mount.rmdir("/d");
   await t.rejects(async () => mount.mount.tmpfile(mount.caller, directory, O_RDWR, 0o600), { code: "not_found" });
+  const root = { slot: 0, number: 1 };
+  const { node } = await mount.mount.symlink(mount.caller, root, Buffer.from("link"), Buffer.from("there"));
+  await mount.unlink("/link");
+  await t.rejects(async () => mount.mount.link(mount.caller, node, root, Buffer.from("again")), { code: "not_found" });
 });
 
 t.test("two files exchanged keep their memories, which swap their paths", async (t) => {

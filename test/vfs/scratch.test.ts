@@ -166,3 +166,33 @@ t.test("symbolic links and directories come into history with a rename, and leav
   t.equal(await gone.find("/link"), null);
   t.equal(await gone.find("/link~"), null);
 });
+
+t.test("looking back, a directory that was scratch for a while holds what it holds, by every name", async (t) => {
+  const { mount, store } = await historyFixture(t);
+  const { mount: fs, caller } = mount;
+  const root = { slot: 0, number: 1 };
+  await mount.mkdir("/d");
+  const directory = await mount.node("/d");
+  await fs.symlink(caller, root, Buffer.from("link"), Buffer.from("there"));
+  await fs.symlink(caller, directory, Buffer.from("old"), Buffer.from("gone"));
+  await mount.rename("/d", "/d~");
+  await fs.link(caller, await mount.node("/link"), directory, Buffer.from("also"));
+  await mount.unlink("/d~/old");
+  await mount.rename("/d~", "/e");
+  await mount.unlink("/link");
+  const now = store.past.at(store.usage().headSeq);
+  t.match(await now.find("/e/also"), { target: "there" });
+  t.equal(await now.find("/e/old"), null, "what went meanwhile does not come back");
+  t.equal(await now.find("/link"), null);
+});
+
+t.test("what takes the name of a removed file in a directory that moved stays in the past", async (t) => {
+  const { mount, store } = await historyFixture(t);
+  await mount.mkdir("/d");
+  await mount.write("/d/f", "text");
+  await mount.unlink("/d/f");
+  await mount.rename("/d", "/e");
+  await mount.mount.symlink(mount.caller, await mount.node("/e"), Buffer.from("f"), Buffer.from("there"));
+  store.settling.recordAll();
+  t.match(await store.past.at(store.usage().headSeq).find("/e/f"), { target: "there" });
+});

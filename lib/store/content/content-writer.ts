@@ -214,6 +214,9 @@ export class ContentWriter {
     const hash = this.#digest();
     this.#shared = true;
     const base = this.#extendable;
+    // INVARIANT: content is not stored as an extension of itself. What nothing was added to is stored.
+    if (base?.length === this.#size)
+      return { hash, size: this.#size, chunks: [], manifest: null, offloaded: this.#offloaded, extends: true };
     if (base !== null && this.#size - base.length <= EXTENSION_BYTES) return this.#extension(hash, base);
     const end = this.#chunker?.tail ?? NOTHING;
     // One chunk is stored under the digest of the whole already.

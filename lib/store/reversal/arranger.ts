@@ -19,7 +19,7 @@ import { isLater, type Mutable } from "../records/record.ts";
 import type { Transaction } from "../transaction.ts";
 import type { Steps } from "../turns.ts";
 import { addName, isBelowAny, newNode, pathOf, removeName, ROOT_NODE } from "../tree/tree.ts";
-import { nodesBelow } from "../tree/walk.ts";
+import { namesBelow } from "../tree/walk.ts";
 
 /** A file on its way, with what it was before. */
 interface Placing {
@@ -350,7 +350,9 @@ export class Arranger {
   /** Memories that went along with a directory. */
   *#recordBelow(directory: number): Steps<void> {
     const tx = this.#tx;
-    for (const { number } of nodesBelow(tx, directory)) {
+    for (const {
+      node: { number },
+    } of namesBelow(tx, directory)) {
       yield;
       const node = tx.node(number);
       if (node.memory === null || node.names.length === 0) continue;

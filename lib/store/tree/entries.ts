@@ -68,7 +68,8 @@ export function createNameless(tx: Transaction, parent: number, made: NewNode): 
 export function link(tx: Transaction, number: number, at: NodeName): NodeRecord {
   const node = tx.node(number);
   if (isDirectory(node.mode)) throw new MemfsError("not_permitted", "a directory has one name");
-  if (node.names.length === 0 && node.content !== null) throw new MemfsError("not_found", "the file was removed");
+  if (node.names.length === 0 && (node.content !== null || !isFile(node.mode)))
+    throw new MemfsError("not_found", "the file was removed");
   if (node.names.length >= LINKS_MAX)
     throw new MemfsError("too_many_links", `a file has at most ${LINKS_MAX} names; make a copy`);
   settleFile(tx, node);

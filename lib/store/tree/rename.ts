@@ -21,7 +21,7 @@ import type { NodeName, NodeRecord } from "../records/node-record.ts";
 import type { Mutable } from "../records/record.ts";
 import type { Transaction } from "../transaction.ts";
 import { checkName, directory, existingEntry, isBelow, type Move, moveName, pathOf, removeName } from "./tree.ts";
-import { nodesBelow } from "./walk.ts";
+import { namesBelow } from "./walk.ts";
 
 /** A rename that is under way: the names are moved, history is to follow. */
 export interface Moved extends Move {
@@ -207,11 +207,10 @@ function moveDirectory(tx: Transaction, number: number, moved: Moved): void {
 
 /** History follows what is below a directory that moved. */
 export function moveBelow(tx: Transaction, number: number, wasScratch: boolean): void {
-  for (const node of nodesBelow(tx, number)) {
-    const [name] = node.names;
+  for (const { at, node } of namesBelow(tx, number)) {
     if (isFile(node.mode)) moveFileBelow(tx, node);
-    else if (wasScratch && name !== undefined && !tx.isScratch(name, isDirectory(node.mode)))
-      recordEntry(tx, node, name);
+    else if (tx.isScratch(at, isDirectory(node.mode))) tx.putPastEntry(at, tx.counters.seq, null);
+    else if (wasScratch) recordEntry(tx, node, at);
   }
 }
 
@@ -224,6 +223,7 @@ function moveFileBelow(tx: Transaction, node: NodeRecord): void {
   }
   if (tx.isScratch(memoryName(tx, node)) && !tx.state.scratch.hasPath(tx.memory(memory).path)) {
     tx.editNode(node.number).memory = null;
+    for (const name of node.names.slice(1)) tx.putPastEntry(name, tx.counters.seq, null);
     parkGone(tx, memory, node, { from, wholeSession: true });
   } else {
     moveMemory(tx, memory, node);

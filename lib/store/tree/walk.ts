@@ -2,20 +2,26 @@
 
 import { MemfsError } from "../../errors.ts";
 import { S_IFDIR } from "./mode.ts";
-import type { NodeRecord } from "../records/node-record.ts";
+import type { NodeName, NodeRecord } from "../records/node-record.ts";
 import type { StoreState } from "../state.ts";
 import type { Transaction } from "../transaction.ts";
 
+/** A name below a directory, and what is there. */
+export interface Found {
+  readonly at: NodeName;
+  readonly node: NodeRecord;
+}
+
 /**
- * Everything below a directory, a directory before what is in it.
+ * Everything below a directory, a directory before what is in it, by each name that it has there.
  * @throws MemfsError `busy` when a listing is not in memory: call {@link loadSubtree}
  */
-export function* nodesBelow(tx: Transaction, directory: number): Generator<NodeRecord> {
+export function* namesBelow(tx: Transaction, directory: number): Generator<Found> {
   const listing = tx.state.listings.peek(directory);
   if (listing === undefined) throw new MemfsError("busy", "the directory is being read; try again");
-  for (const entry of listing.values()) {
-    yield tx.node(entry.node);
-    if (entry.type === S_IFDIR) yield* nodesBelow(tx, entry.node);
+  for (const { name, node, type } of listing.values()) {
+    yield { at: { parent: directory, name }, node: tx.node(node) };
+    if (type === S_IFDIR) yield* namesBelow(tx, node);
   }
 }
 
