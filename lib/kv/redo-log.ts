@@ -14,6 +14,7 @@ import type { Batch } from "./batch.ts";
 import type { Origin, Sealer } from "./kv.ts";
 import type { OnPoint } from "./points.ts";
 import type { ReadResult } from "./redo-file.ts";
+import { SharedRun } from "./shared-run.ts";
 import { damaged, FILE_HEADER_SIZE, readRedoFile, RedoFile, redoNumber, redoPath } from "./redo-file.ts";
 import type { RedoRecord } from "./redo-record.ts";
 import { encodeExtent, RecordEncoder } from "./redo-record.ts";
@@ -69,8 +70,7 @@ export class RedoLog {
   #durableFile: number;
   /** Records up to this number were in the log when a datasync failed: only LevelDB can make them durable now. */
   #suspectSeq = 0;
-  #running: Promise<void> | null = null;
-  #next: Promise<void> | null = null;
+  readonly #syncing = new SharedRun(() => this.#syncFiles());
 
   private constructor(options: RedoLogOptions) {
     this.#options = options;
@@ -159,15 +159,7 @@ export class RedoLog {
    */
   sync(): Promise<void> {
     if (this.#durableSeq >= this.#lastSeq) return Promise.resolve();
-    if (this.#next !== null) return this.#next;
-    if (this.#running === null) return this.#startSync();
-    this.#next = this.#running
-      .catch(() => undefined)
-      .then(() => {
-        this.#next = null;
-        return this.#startSync();
-      });
-    return this.#next;
+    return this.#syncing.ask();
   }
 
   /** This checkpoint is in LevelDB, durably: unlinks the files that nobody needs any more. */
@@ -184,8 +176,7 @@ export class RedoLog {
   }
 
   async close(): Promise<void> {
-    await this.#next?.catch(() => undefined);
-    await this.#running?.catch(() => undefined);
+    await this.#syncing.idle();
     for (const file of this.#files) await file.close();
   }
 
@@ -219,14 +210,6 @@ export class RedoLog {
     const file = RedoFile.create(dir, disk, { number, seq: this.#lastSeq + 1 });
     this.#files.push(file);
     onPoint("rotated");
-  }
-
-  #startSync(): Promise<void> {
-    const run = this.#syncFiles().finally(() => {
-      this.#running = null;
-    });
-    this.#running = run;
-    return run;
   }
 
   async #syncFiles(): Promise<void> {

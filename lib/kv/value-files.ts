@@ -11,6 +11,7 @@ import { diskError, requireFree, RESERVE } from "./disk.ts";
 import { type Extent, fingerprint } from "./extent.ts";
 import { ExtentReader } from "./extent-reader.ts";
 import type { Place, Sealer } from "./kv.ts";
+import { SharedRun } from "./shared-run.ts";
 import {
   encodeValueHeader,
   hasValueHeader,
@@ -56,8 +57,7 @@ export class ValueFiles {
   #sealed: Buffer = Buffer.alloc(0);
   #turn: Promise<void> = Promise.resolve();
   #last: ValueFile | null = null;
-  #running: Promise<void> | null = null;
-  #next: Promise<void> | null = null;
+  readonly #syncing = new SharedRun(() => this.#syncAll());
 
   private constructor(dir: string, disk: Disk, rotateSize: number) {
     this.#dir = dir;
@@ -136,26 +136,18 @@ export class ValueFiles {
   }
 
   /**
-   * Resolves when everything appended before the call survives power loss. Callers share, as in `RedoLog.sync`.
+   * Resolves when everything appended before the call survives power loss.
    * @throws MemfsError `no_space`, `io`
    */
   sync(): Promise<void> {
     if (this.synced) return Promise.resolve();
-    if (this.#next !== null) return this.#next;
-    if (this.#running === null) return this.#startSync();
-    this.#next = this.#running
-      .catch(() => undefined)
-      .then(() => {
-        this.#next = null;
-        return this.#startSync();
-      });
-    return this.#next;
+    return this.#syncing.ask();
   }
 
   /** Removes the files of a space for good. */
   remove(space: number): Promise<void> {
     return this.#inTurn(async () => {
-      while (this.#running !== null) await this.#running.catch(() => undefined);
+      await this.#syncing.idle();
       for (const [path, file] of this.#unsynced) {
         if (file.space !== space) continue;
         file.close();
@@ -173,8 +165,7 @@ export class ValueFiles {
 
   async close(): Promise<void> {
     await this.#turn;
-    await this.#next?.catch(() => undefined);
-    await this.#running?.catch(() => undefined);
+    await this.#syncing.idle();
     for (const file of this.#unsynced.values()) file.close();
     for (const file of this.#newest.values()) file.close();
     this.#readers.close();
@@ -309,14 +300,6 @@ export class ValueFiles {
 
   #entriesOf(space: number): void {
     this.#unsyncedDirectories.add(valuesPath(this.#dir, space)).add(this.#dir);
-  }
-
-  #startSync(): Promise<void> {
-    const run = this.#syncAll().finally(() => {
-      this.#running = null;
-    });
-    this.#running = run;
-    return run;
   }
 
   async #syncAll(): Promise<void> {
