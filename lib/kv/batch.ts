@@ -28,6 +28,18 @@ export function operationAt(bytes: Buffer, offset: number): Buffer | null {
   return size === 0 ? EMPTY : bytes.subarray(start, start + size);
 }
 
+/** The key of the operation that begins at `offset`. */
+export function keyAt(bytes: Buffer, offset: number): Key {
+  const start = offset + OPERATION_HEADER_SIZE;
+  return bytes.toString("latin1", start, start + bytes.readUInt32BE(offset));
+}
+
+/** The same as a view of the bytes. */
+export function keyBytesAt(bytes: Buffer, offset: number): Buffer {
+  const start = offset + OPERATION_HEADER_SIZE;
+  return bytes.subarray(start, start + bytes.readUInt32BE(offset));
+}
+
 /** Later writes to a key count. Values are copied in. */
 export class Batch {
   readonly keys: Key[] = [];

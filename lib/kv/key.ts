@@ -10,10 +10,11 @@ export const OWN_SPACE = 0;
 /** The largest space id: one below the last, so that every space has an end that is a space start. */
 export const MAX_SPACE = 0xffff_fffe;
 
-export function physicalKey(space: number, key: Key): Buffer {
+export function physicalKey(space: number, key: Key | Buffer): Buffer {
   const bytes = Buffer.allocUnsafe(SPACE_BYTES + key.length);
   bytes.writeUInt32BE(space, 0);
-  bytes.write(key, SPACE_BYTES, "latin1");
+  if (typeof key === "string") bytes.write(key, SPACE_BYTES, "latin1");
+  else bytes.set(key, SPACE_BYTES);
   return bytes;
 }
 

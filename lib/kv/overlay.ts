@@ -1,5 +1,6 @@
 /** Committed values that LevelDB has not taken yet, plain, by space. A `null` is a deletion. */
-import { type Batch, operationAt } from "./batch.ts";
+import { type Batch, keyAt, keyBytesAt, operationAt } from "./batch.ts";
+import { KeyIndex } from "./key-index.ts";
 import type { Key, Range } from "./kv.ts";
 import { Pages } from "../pages.ts";
 
@@ -9,8 +10,7 @@ const OPERATION_COST = 64;
 export type Change = readonly [key: Key, value: Buffer | null];
 
 export class Overlay {
-  /** By key, the address of the operation that was the last one on it. */
-  readonly #spaces = new Map<number, Map<Key, number>>();
+  readonly #spaces = new Map<number, KeyIndex>();
   readonly #pages = new Pages();
   #cost = 0;
   #lastSeq = 0;
@@ -38,39 +38,41 @@ export class Overlay {
   }
 
   put(space: number, batch: Batch, seq: number): void {
-    let places = this.#spaces.get(space);
-    if (places === undefined) this.#spaces.set(space, (places = new Map<Key, number>()));
-    const { keys, bytes } = batch;
+    const index = this.#spaces.get(space) ?? this.#addSpace(space);
+    const { bytes, size } = batch;
     const start = this.#pages.add(bytes);
-    for (let operation = 0; operation < keys.length; operation++) {
-      places.set(keys[operation] ?? "", start + batch.offsetOf(operation));
+    // From the batch's own bytes, which are at hand.
+    for (let operation = 0; operation < size; operation++) {
+      const offset = batch.offsetOf(operation);
+      index.set(bytes, offset, start + offset);
     }
-    this.#cost += bytes.length + OPERATION_COST * keys.length;
+    this.#cost += bytes.length + OPERATION_COST * size;
     this.touch(seq);
+  }
+
+  #addSpace(space: number): KeyIndex {
+    const index = new KeyIndex((address) => this.#pages.find(address));
+    this.#spaces.set(space, index);
+    return index;
   }
 
   /** A copy. Undefined: not known here; null: deleted. */
   get(space: number, key: Key): Buffer | null | undefined {
-    const address = this.#spaces.get(space)?.get(key);
-    return address === undefined ? undefined : this.#copy(address);
-  }
-
-  #copy(address: number): Buffer | null {
-    const value = this.#view(address);
+    const place = this.#spaces.get(space)?.get(key);
+    if (place === undefined) return undefined;
+    const value = operationAt(place.page, place.offset);
     return value === null ? null : Buffer.from(value);
-  }
-
-  #view(address: number): Buffer | null {
-    const { page, offset } = this.#pages.find(address);
-    return operationAt(page, offset);
   }
 
   /** Adds the changes within the range to `into`, copied. */
   collect(space: number, range: Range, into: Map<Key, Buffer | null>): void {
-    const places = this.#spaces.get(space);
-    if (places === undefined) return;
-    for (const [key, address] of places) {
-      if (key >= range.gte && key < range.lt) into.set(key, this.#copy(address));
+    const index = this.#spaces.get(space);
+    if (index === undefined) return;
+    for (const { page, offset } of index.places()) {
+      const key = keyAt(page, offset);
+      if (key < range.gte || key >= range.lt) continue;
+      const value = operationAt(page, offset);
+      into.set(key, value === null ? null : Buffer.from(value));
     }
   }
 
@@ -78,10 +80,12 @@ export class Overlay {
     this.#spaces.delete(space);
   }
 
-  /** All changes; a value is valid until the next one, or {@link free}. */
-  *entries(): Generator<readonly [space: number, key: Key, value: Buffer | null]> {
-    for (const [space, places] of this.#spaces) {
-      for (const [key, address] of places) yield [space, key, this.#view(address)];
+  /** All changes, in no order; key and value are views, valid until the next one, or {@link free}. */
+  *entries(): Generator<readonly [space: number, key: Buffer, value: Buffer | null]> {
+    for (const [space, index] of this.#spaces) {
+      for (const { page, offset } of index.places()) {
+        yield [space, keyBytesAt(page, offset), operationAt(page, offset)];
+      }
     }
   }
 
