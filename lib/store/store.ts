@@ -279,9 +279,20 @@ export class Store {
 
   /** How the content is made up, to go on from it. @throws MemfsError `damaged` */
   openContent(hash: Hash | null): StoredContent {
-    const recent = hash === null ? undefined : this.#state.recent.peek(hash);
-    if (recent !== undefined) return { chunks: null, extendable: null, read: () => recent };
     return openContent(this.#state, hash ?? EMPTY_HASH);
+  }
+
+  /**
+   * Copies content that is going to be replaced to the start of `target`, which it must fit in; returns its size.
+   * @throws MemfsError `damaged`
+   */
+  copyContent(hash: Hash | null, target: Buffer): number {
+    if (hash === null) return 0;
+    const copied = this.#state.recent.copyTo(hash, target);
+    if (copied !== undefined) return copied;
+    const bytes = getContent(this.#state, hash);
+    target.set(bytes);
+    return bytes.length;
   }
 
   /**

@@ -2,16 +2,17 @@
  * A node as one mount is changing it: its own bytes on top of a base version. Nobody else sees them until the commit.
  *
  * Bytes that only ever grow at the end (a new file, a log) go to a ContentWriter, which cuts and hashes as they arrive
- * and stores the chunks of large content at once; any other write turns the draft into blocks over what was there. So
- * a draft takes a bounded part of the memory whatever its size.
+ * and stores the chunks of large content at once; so do those of small files, wherever they are written. Any other write
+ * turns the draft into blocks over what was there. So a draft takes a bounded part of the memory whatever its size.
  */
 
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Uid } from "../id.ts";
 import type { Base, MadeFrom } from "../store/merge/base.ts";
 import type { FinishedContent } from "../store/content/chunk.ts";
-import { type ChunkSink, ContentWriter } from "../store/content/content-writer.ts";
+import { type ChunkSink, ContentWriter, finishedContent } from "../store/content/content-writer.ts";
 import { EMPTY_HASH, type Hash } from "../store/content/hash.ts";
+import { INLINE_BYTES } from "../store/content/small-memory.ts";
 import type { NodeRecord } from "../store/records/node-record.ts";
 import type { Timestamp } from "../store/records/record.ts";
 import { type Below, BlockBytes, type Stretch } from "./block-bytes.ts";
@@ -164,16 +165,18 @@ export class Draft {
 
   /** @throws MemfsError `no_space`, `io`, `damaged`: nothing changed then */
   write(offset: number, data: Buffer): void {
-    // What covers the whole base needs none of its bytes.
-    if (this.#bytes === null && offset === 0 && data.length >= this.#size)
-      this.#bytes = new ContentWriter(this.#source.sink);
-    // Whoever goes on where the file ends, without O_APPEND: a log that is kept open and synced.
-    else if (this.#bytes === null && offset === this.#size)
-      this.#bytes = this.#source.resume(this.#under.hash, this.#under.size);
-    if (this.#bytes instanceof ContentWriter && offset === this.#bytes.size) this.#bytes.append(data);
-    else this.#blocks().write(offset, data);
+    const size = Math.max(this.#size, offset + data.length);
+    if (this.#bytes === null) {
+      // What covers the whole base needs none of its bytes.
+      if (offset === 0 && data.length >= this.#size) this.#bytes = new ContentWriter(this.#source.sink);
+      // A small file; or whoever goes on where it ends, without O_APPEND: a log that is kept open and synced.
+      else if (size <= INLINE_BYTES || offset === this.#size)
+        this.#bytes = this.#source.resume(this.#under.hash, this.#under.size);
+    }
+    const written = this.#bytes instanceof ContentWriter && this.#bytes.write(offset, data);
+    if (!written) this.#blocks().write(offset, data);
     this.#appendedFrom = null;
-    this.#size = Math.max(this.#size, offset + data.length);
+    this.#size = size;
     this.written = true;
     this.isRecorded = false;
   }
@@ -247,9 +250,7 @@ export class Draft {
     if (this.#bytes === null) return this.#unchanged(head);
     if (this.#moves(head)) this.#settleAfter(head, this.#movedAfter(head));
     if (this.#bytes instanceof ContentWriter) return this.#bytes.finish();
-    const writer = new ContentWriter(this.#source.sink);
-    writer.append(this.#bytes.read(0, this.#size));
-    return writer.finish();
+    return finishedContent(this.#bytes.read(0, this.#size));
   }
 
   /** The writer, to go on from after the commit; null when there is none. */
@@ -257,9 +258,9 @@ export class Draft {
     return this.#bytes instanceof ContentWriter ? this.#bytes : null;
   }
 
-  /** The draft is dropped: gives back what its blocks take. */
+  /** The draft is dropped: gives back the memory of its bytes. What it was read or finished as is not used any more. */
   free(): void {
-    if (this.#bytes instanceof BlockBytes) this.#bytes.free();
+    this.#bytes?.free();
   }
 
   /** Nothing was written: what is there stays. A copy is what was copied. */

@@ -8,6 +8,7 @@ import type { Logger } from "../log.ts";
 import type { FinishedContent } from "../store/content/chunk.ts";
 import { type ChunkSink, ContentWriter } from "../store/content/content-writer.ts";
 import type { Hash } from "../store/content/hash.ts";
+import { INLINE_BYTES, takeSmallMemory } from "../store/content/small-memory.ts";
 import type { Store } from "../store/store.ts";
 import type { StoreChange } from "../store/transaction.ts";
 import { AccessTimes } from "./access-times.ts";
@@ -109,12 +110,18 @@ export class LiveStore implements DraftSource {
    * content would have to be read for it.
    */
   resume(hash: Hash | null, size: number): ContentWriter | null {
+    if (size <= INLINE_BYTES) return this.#resumeSmall(hash);
     const kept = hash === null ? undefined : this.#writers.get(hash);
     if (kept === undefined || hash === null) {
       return size > RESUME_BYTES ? null : ContentWriter.resume(this.store.openContent(hash), this.sink);
     }
     this.#writers.delete(hash);
     return kept;
+  }
+
+  #resumeSmall(hash: Hash | null): ContentWriter {
+    const memory = takeSmallMemory();
+    return ContentWriter.resumeSmall(memory, this.store.copyContent(hash, memory), this.sink);
   }
 
   resumable(hash: Hash | null, size: number): boolean {

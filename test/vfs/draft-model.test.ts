@@ -50,10 +50,11 @@ class Model {
   }
 }
 
-async function play(t: Test, fixture: MountedFixture, round: number): Promise<void> {
+const SCALES = [6 * KIB, 20 * KIB, 300 * KIB, 3 * MIB];
+
+async function play(t: Test, fixture: MountedFixture, round: number, scale: number): Promise<void> {
   const random = randomFrom(seed + round);
   const below = (limit: number): number => Math.floor(random() * limit);
-  const scale = [20 * KIB, 300 * KIB, 3 * MIB][round % 3] ?? MIB;
   const noise = (length: number): Buffer => Buffer.from(Array.from({ length }, () => below(256)));
   const pattern = noise(64 * KIB);
   const data = (): Buffer => {
@@ -105,9 +106,31 @@ async function play(t: Test, fixture: MountedFixture, round: number): Promise<vo
 
 t.test("random writes, truncations, holes and commits leave what a plain buffer holds", async (t) => {
   const fixture = await tight(t);
-  const rounds = Number(process.env["MEMFS_TEST_ROUNDS"] ?? 12);
-  for (let round = 0; round < rounds; round++) await play(t, fixture, round);
+  const rounds = Number(process.env["MEMFS_TEST_ROUNDS"] ?? 16);
+  for (let round = 0; round < rounds; round++) await play(t, fixture, round, SCALES[round % SCALES.length] ?? MIB);
   t.strictSame(readdirSync(fixture.directory), [], "nothing has a name on disk");
+});
+
+t.test("small files that are written at the same time do not get each other's bytes", async (t) => {
+  const fixture = await tight(t);
+  const files = Array.from({ length: 8 }, (_, index) => 100 + index);
+  await Promise.all(files.map((file) => play(t, fixture, file, 8 * KIB + 100)));
+});
+
+t.test("bytes written in the middle of a small file are one version, made from what was there", async (t) => {
+  const { store, mount } = await mountedFixture(t);
+  await mount.write("/f", "0123456789");
+  const file = await mount.open("/f", O_RDWR);
+  await mount.put(file, "abc", 4);
+  t.equal(await mount.read("/f"), "0123abc789", "seen before the commit");
+  t.equal(store.memoryAt(Buffer.from("/f")).headN, 1);
+  await mount.close(file);
+  t.equal(store.readHead(store.memoryAt(Buffer.from("/f")).id).toString(), "0123abc789");
+  t.equal(store.memoryAt(Buffer.from("/f")).headN, 2);
+  const sparse = await mount.open("/f", O_RDWR);
+  await mount.put(sparse, "end", 12);
+  await mount.close(sparse);
+  t.equal(await mount.read("/f"), "0123abc789\0\0end", "what was skipped is zero");
 });
 
 t.test("a hole takes no memory and no time worth speaking of", async (t) => {

@@ -9,9 +9,8 @@ import { type Hash, sha256 } from "./hash.ts";
 import type { Chunk, ContentReference, FinishedContent, StoredContent } from "./chunk.ts";
 import { encodeExtension, ManifestWriter } from "./manifest.ts";
 import { type RunningDigest, runningDigest } from "./running-digest.ts";
+import { giveBackSmallMemory, INLINE_BYTES, takeSmallMemory } from "./small-memory.ts";
 
-/** Content up to this many bytes is stored as one value. */
-export const INLINE_BYTES = 8 * 1024;
 /** Up to this many added bytes are stored with a reference to what they were added to. */
 const EXTENSION_BYTES = 2 * 1024;
 
@@ -29,7 +28,7 @@ export interface ChunkSink {
 
 export class ContentWriter {
   #size = 0;
-  /** All bytes while they are few; null after that. */
+  /** Holds all bytes while they are few (from its start, up to the size); null after that. */
   #small: Buffer | null = NOTHING;
   readonly #chunks: Chunk[] = [];
   readonly #starts: number[] = [];
@@ -57,6 +56,14 @@ export class ContentWriter {
 
   get size(): number {
     return this.#size;
+  }
+
+  /** Goes on from the first bytes of a {@link takeSmallMemory}, which is the writer's from now on. */
+  static resumeSmall(memory: Buffer, size: number, sink: ChunkSink | null = null): ContentWriter {
+    const writer = new ContentWriter(sink);
+    writer.#small = memory;
+    writer.#size = size;
+    return writer;
   }
 
   /** Goes on from stored content: what follows its last chunk is cut anew. */
@@ -172,22 +179,42 @@ export class ContentWriter {
   /** Copies the bytes in. */
   append(bytes: Buffer): void {
     if (this.#small === null) this.#appendLarge(bytes);
-    else if (this.#size + bytes.length <= INLINE_BYTES) this.#appendSmall(this.#small, bytes);
+    else if (this.#size + bytes.length <= INLINE_BYTES) this.#writeSmall(this.#small, this.#size, bytes);
     else this.#outgrow(this.#small, bytes);
   }
 
-  #appendSmall(small: Buffer, bytes: Buffer): void {
-    this.#small = small.length === 0 ? Buffer.from(bytes) : Buffer.concat([small, bytes]);
-    this.#size += bytes.length;
+  /** Copies the bytes in at the end, or, as long as all are few, anywhere. False where that cannot be done: nothing changed. */
+  write(offset: number, bytes: Buffer): boolean {
+    if (offset === this.#size) this.append(bytes);
+    else if (this.#small === null || offset + bytes.length > INLINE_BYTES) return false;
+    else this.#writeSmall(this.#small, offset, bytes);
+    return true;
+  }
+
+  #writeSmall(small: Buffer, offset: number, bytes: Buffer): void {
+    if (small.length === 0) this.#small = small = takeSmallMemory();
+    if (offset > this.#size) small.fill(0, this.#size, offset);
+    small.set(bytes, offset);
+    this.#size = Math.max(this.#size, offset + bytes.length);
   }
 
   #outgrow(small: Buffer, bytes: Buffer): void {
+    const first = small.subarray(0, this.#size);
     this.#small = null;
     this.#size = 0;
     this.#running = runningDigest();
     this.#chunker = new Chunker(0);
-    this.#appendLarge(small);
+    this.#appendLarge(first);
     this.#appendLarge(bytes);
+    if (small.length > 0) giveBackSmallMemory(small);
+  }
+
+  /** The writer is not used any more, nor what it finished or what was read from it. */
+  free(): void {
+    if (this.#small === null || this.#small.length === 0) return;
+    giveBackSmallMemory(this.#small);
+    this.#small = NOTHING;
+    this.#size = 0;
   }
 
   #appendLarge(bytes: Buffer): void {
@@ -208,9 +235,9 @@ export class ContentWriter {
     this.#manifest.add(chunk);
   }
 
-  /** The content so far; the writer can go on. */
+  /** The content so far; the writer can go on, and then what was finished before is not used any more. */
   finish(): FinishedContent {
-    if (this.#small !== null) return inlineContent(this.#small);
+    if (this.#small !== null) return inlineContent(this.#small.subarray(0, this.#size));
     const hash = this.#digest();
     this.#shared = true;
     const base = this.#extendable;
@@ -244,7 +271,7 @@ export class ContentWriter {
     return { hash, size: this.#size, chunks: [], manifest, offloaded: this.#offloaded, extends: true };
   }
 
-  /** Bytes of what was appended. `stored` reads a chunk that the store has. */
+  /** Bytes of what was written, valid until more is. `stored` reads a chunk that the store has. */
   read(offset: number, length: number, stored: (chunk: Hash) => Buffer): Buffer {
     const end = Math.min(offset + length, this.#size);
     if (offset >= end) return NOTHING;
@@ -295,8 +322,9 @@ function inlineContent(bytes: Buffer): FinishedContent {
   return { hash, size: bytes.length, chunks, manifest: null, offloaded: 0, extends: false };
 }
 
-/** Content that is there as a whole. */
+/** Content that is there as a whole. The bytes must not change until it is stored. */
 export function finishedContent(bytes: Buffer): FinishedContent {
+  if (bytes.length <= INLINE_BYTES) return inlineContent(bytes);
   const writer = new ContentWriter();
   writer.append(bytes);
   return writer.finish();

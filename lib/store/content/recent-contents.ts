@@ -25,17 +25,30 @@ export class RecentContents {
 
   /** A copy of the content; undefined when it is not here. */
   get(hash: Hash): Buffer | undefined {
-    const bytes = this.peek(hash);
-    if (bytes !== undefined) this.put(hash, bytes);
+    const view = this.#view(hash);
+    if (view === undefined) return undefined;
+    const bytes = Buffer.from(view);
+    this.put(hash, bytes);
     return bytes;
   }
 
-  /** As {@link get}, for content that something else will soon take the place of: it is forgotten as if not asked for. */
-  peek(hash: Hash): Buffer | undefined {
+  /**
+   * Copies the content to the start of `target`, if it is here; returns its size, else undefined. For content that
+   * something else will soon take the place of: it is forgotten as if not asked for.
+   */
+  copyTo(hash: Hash, target: Buffer): number | undefined {
+    const view = this.#view(hash);
+    if (view === undefined) return undefined;
+    target.set(view);
+    return view.length;
+  }
+
+  /** Valid until something is put. */
+  #view(hash: Hash): Buffer | undefined {
     const young = this.#young.get(hash);
-    if (young !== undefined) return copy(this.#youngPages, young);
+    if (young !== undefined) return viewOf(this.#youngPages, young);
     const old = this.#old.get(hash);
-    return old === undefined ? undefined : copy(this.#oldPages, old);
+    return old === undefined ? undefined : viewOf(this.#oldPages, old);
   }
 
   /** Copies the bytes in, unless they are too many. */
@@ -56,7 +69,7 @@ export class RecentContents {
   }
 }
 
-function copy(pages: Pages, { address, length }: Place): Buffer {
+function viewOf(pages: Pages, { address, length }: Place): Buffer {
   const { page, offset } = pages.find(address);
-  return Buffer.from(page.subarray(offset, offset + length));
+  return page.subarray(offset, offset + length);
 }
