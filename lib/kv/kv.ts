@@ -80,9 +80,10 @@ export interface Space {
   scan(range: Range): AsyncIterable<readonly Entry[]>;
   /**
    * Makes the whole batch durable against the death of the process and visible to reads, or throws and changes nothing.
-   * Never waits. @throws MemfsError `no_space`, `io`, `closed`, `too_large`
+   * Never waits. With `syncs` the disk begins at once to make it survive power loss, for the {@link Kv.sync} that follows.
+   * @throws MemfsError `no_space`, `io`, `closed`, `too_large`
    */
-  commit(batch: Batch, origin?: Origin): void;
+  commit(batch: Batch, origin?: Origin, syncs?: boolean): void;
   /**
    * Makes the batch visible to reads at once, and durable with whatever is committed to this space next, in the same
    * atomic record; at the latest after {@link DEFER_MS}, and before a sync, drain or close. For steps that mean little

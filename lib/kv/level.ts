@@ -169,8 +169,8 @@ class LevelKv implements Kv {
       try {
         await this.#redo.sync();
         return;
-      } catch (error) {
-        this.#log.error("redo log: sync failed, changes go to the database at once", { error: String(error) });
+      } catch {
+        // Told already.
       }
     }
     // LevelDB syncs for itself what it takes, so what is there is durable whatever the log's own disk blocks say.
@@ -235,13 +235,15 @@ class LevelKv implements Kv {
     return scanPages({ db: this.#db, iterator, sealer, changes, reverse, limit, check: () => this.check(space) });
   }
 
-  commit(space: number, sealer: Sealer, change: { batch: Batch; origin: Origin | undefined }): void {
+  commit(space: number, sealer: Sealer, change: { batch: Batch; origin: Origin | undefined; syncs: boolean }): void {
     this.check(space);
     if (change.batch.size === 0 && change.origin === undefined) return;
     if (this.#applier.unapplied >= this.#bounds.hard) throw this.#overfull();
     this.#deferred.join(space, change.batch, (batch) => {
       const seq = this.#redo.append(space, sealer, { batch, origin: change.origin });
       this.#onPoint("appended");
+      // Before anything else is done with it: the disk takes longer than all of that.
+      if (change.syncs && this.#values.synced && !this.#redo.suspect) this.#redo.begin();
       this.#applier.put(space, batch, seq);
     });
   }
@@ -350,8 +352,8 @@ class LevelSpace implements Space {
     return this.#kv.scan(this.id, range, this.#sealer);
   }
 
-  commit(batch: Batch, origin?: Origin): void {
-    this.#kv.commit(this.id, this.#sealer, { batch, origin });
+  commit(batch: Batch, origin?: Origin, syncs = false): void {
+    this.#kv.commit(this.id, this.#sealer, { batch, origin, syncs });
   }
 
   defer(batch: Batch): void {

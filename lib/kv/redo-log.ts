@@ -71,6 +71,8 @@ export class RedoLog {
   /** Records up to this number were in the log when a datasync failed: only LevelDB can make them durable now. */
   #suspectSeq = 0;
   readonly #syncing = new SharedRun(() => this.#syncFiles());
+  /** Records up to this number were there when the last run of it began. */
+  #syncingSeq = 0;
 
   private constructor(options: RedoLogOptions) {
     this.#options = options;
@@ -149,17 +151,22 @@ export class RedoLog {
     this.#addFile();
     this.#rotateAt = this.#options.rotateSize;
     // The sooner the old file is durable, the smaller the chance that a power loss tears it with records behind it.
-    void this.sync().catch((error: unknown) => this.#warn("redo log: sync failed", error));
+    this.begin();
   }
 
   /**
    * Resolves when all records appended before the call survive power loss. Callers share: who comes while a datasync runs
-   * waits for the next one, which may not have seen its record yet.
+   * that does not cover all of them waits for the next one.
    * @throws MemfsError `no_space`, `io`; the records are then {@link suspect}
    */
   sync(): Promise<void> {
     if (this.#durableSeq >= this.#lastSeq) return Promise.resolve();
-    return this.#syncing.ask();
+    return this.#syncingSeq === this.#lastSeq ? this.#syncing.join() : this.#syncing.ask();
+  }
+
+  /** Begins to {@link sync}: whoever asks for that next is told how it went. */
+  begin(): void {
+    this.sync().catch(() => undefined);
   }
 
   /** This checkpoint is in LevelDB, durably: unlinks the files that nobody needs any more. */
@@ -214,6 +221,7 @@ export class RedoLog {
 
   async #syncFiles(): Promise<void> {
     const through = this.#lastSeq;
+    this.#syncingSeq = through;
     const newest = this.#newest();
     try {
       // Files in order: a later record must not become durable with an earlier one missing.
@@ -228,7 +236,11 @@ export class RedoLog {
       // The kernel marks pages clean although their write failed, so a second datasync would claim what is not true.
       this.#suspectSeq = through;
       this.#rotateAt = 0;
-      throw diskError(`cannot sync redo file ${newest.path}`, error);
+      const failure = diskError(`cannot sync redo file ${newest.path}`, error);
+      this.#options.log.error("redo log: sync failed, only the database makes its changes durable now", {
+        error: failure.message,
+      });
+      throw failure;
     }
     this.#durableSeq = Math.max(this.#durableSeq, through);
   }

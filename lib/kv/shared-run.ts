@@ -24,6 +24,11 @@ export class SharedRun {
     return this.#next;
   }
 
+  /** Resolves or rejects as the run that began last, for those who know that it has seen what they need; else as {@link ask}. */
+  join(): Promise<void> {
+    return this.#running ?? this.ask();
+  }
+
   /** Resolves when nothing runs, and nobody waits for it to. */
   async idle(): Promise<void> {
     for (let run = this.#next ?? this.#running; run !== null; run = this.#next ?? this.#running) {

@@ -81,6 +81,8 @@ interface EntryChange {
 
 export class Transaction implements ContentTarget {
   cause: Cause;
+  /** Whoever makes the change goes on to wait for the disk, which begins with the commit. */
+  syncs = false;
   /** The moment of the change: later than every entry before it. */
   at: Micros;
   now: Timestamp;
@@ -344,7 +346,7 @@ export class Transaction implements ContentTarget {
     if (this.#batch.size === 0) return null;
     this.put(counterKey, encodeCounters(this.counters));
     if (this.cause.deferred === true) this.#state.space.defer(this.#batch);
-    else this.#state.space.commit(this.#batch, this.cause.origin);
+    else this.#state.space.commit(this.#batch, this.cause.origin, this.syncs);
     this.#batch.done();
     this.#publish();
     return {

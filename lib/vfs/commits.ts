@@ -92,7 +92,8 @@ function record(view: View, { draft, head }: { draft: Draft; head: Head }, commi
   const run = committer.fsync === true ? (handle?.synced ?? null) : null;
   const beside = committer.beside ?? view.ending;
   const commit = contentOf(view, draft, { content, handle: author?.id ?? 0, run, note, beside });
-  const memory = update(view, draft, view.cause(committer.caller, author), commit);
+  const cause = view.cause(committer.caller, author);
+  const memory = update(view, draft, { cause, commit, syncs: committer.fsync === true });
   // When others have changed it meanwhile it may have become something else.
   const asWritten = view.live.store.node(number)?.content === content.hash;
   // A head that is not only this handle's is not folded into its next version.
@@ -185,9 +186,16 @@ function contentOf(view: View, draft: Draft, { content, handle, run, note, besid
   };
 }
 
-function update(view: View, draft: Draft, cause: Cause, commit: ContentCommit): MemoryRecord | null {
+function update(
+  view: View,
+  draft: Draft,
+  { cause, commit, syncs }: { cause: Cause; commit: ContentCommit; syncs: boolean },
+): MemoryRecord | null {
   try {
-    return view.live.store.update(cause, (tx) => commitContent(tx, tx.editNode(draft.node), commit));
+    return view.live.store.update(cause, (tx) => {
+      tx.syncs = syncs;
+      return commitContent(tx, tx.editNode(draft.node), commit);
+    });
   } catch (error) {
     draft.refused = error instanceof MemfsError && error.code === "conflict";
     throw error;

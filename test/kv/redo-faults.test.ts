@@ -1,5 +1,6 @@
 /** What the redo log does when the disk refuses a write, a cut or a sync. */
 import { cpSync, truncateSync } from "node:fs";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import t from "tap";
 import type { Disk } from "../../lib/kv/disk.ts";
 import { systemDisk } from "../../lib/kv/disk.ts";
@@ -118,6 +119,45 @@ t.test("sync is shared by those who wait together, and costs nothing when there 
   t.equal(syncs(), 2);
   await kv.sync();
   t.equal(syncs(), 2);
+});
+
+t.test(
+  "a commit that is to be synced is on its way to the disk at once, and the sync that follows is that one",
+  async (t) => {
+    const { disk, syncs } = faultyDisk();
+    const kv = await openIn(t, scratchDir(t), { disk });
+    const space = kv.space(2, sealerOf(2));
+    space.commit(batch({ a: "1" }), undefined, true);
+    t.equal(syncs(), 1);
+    await kv.sync();
+    t.equal(syncs(), 1);
+    // A record that came while it ran is not covered by it.
+    space.commit(batch({ b: "1" }), undefined, true);
+    space.commit(batch({ c: "1" }));
+    t.equal(syncs(), 2);
+    await kv.sync();
+    t.equal(syncs(), 3);
+  },
+);
+
+t.test("a sync that was begun ahead and fails is made good by LevelDB, whenever it is asked for", async (t) => {
+  for (const soon of [true, false]) {
+    const { disk, fail } = faultyDisk();
+    const dir = scratchDir(t);
+    const log = rememberingLog();
+    const kv = await openIn(t, dir, { disk, log });
+    fail.datasync = "EIO";
+    kv.space(2, sealerOf(2)).commit(batch({ a: "1" }), undefined, true);
+    if (!soon) await nextTurn();
+    await kv.sync();
+    t.match(log.lines, [/sync failed/], "told once");
+    const copy = scratchDir(t);
+    cpSync(dir, copy, { recursive: true });
+    for (const file of redoFiles(copy)) truncateSync(file, 32);
+    await kv.close();
+    const survivor = await openIn(t, copy);
+    t.strictSame(await contents(survivor.space(2, sealerOf(2))), [["a", "1"]]);
+  }
 });
 
 t.test(

@@ -1,10 +1,12 @@
 /** Programs that sync every write mean one change. */
 
 import t from "tap";
+import { systemDisk } from "../../lib/kv/disk.ts";
 import { historyFixture, type HistoryFixture } from "../fixtures/history.ts";
+import { openIn, scratchDir } from "../fixtures/kv.ts";
 import { randomFrom, testSeed } from "../fixtures/random.ts";
 import { stored } from "../fixtures/store.ts";
-import { O_APPEND, O_EXCL, O_RDWR, O_TRUNC, O_WRONLY, type OpenFile } from "../fixtures/vfs.ts";
+import { mountedFixture, O_APPEND, O_EXCL, O_RDWR, O_TRUNC, O_WRONLY, type OpenFile } from "../fixtures/vfs.ts";
 
 /** Operation and number of the listed versions, newest first. */
 async function listed({ store }: HistoryFixture, path = "/f"): Promise<string[]> {
@@ -225,4 +227,29 @@ t.test("a file opened with O_SYNC is written through the kernel's cache, which a
       await mount.release(file);
     }
   }
+});
+
+t.test("an fsync is on its way to the disk before the change is in view, and syncs once", async (t) => {
+  const heads: number[] = [];
+  let head = (): number => 0;
+  const disk = {
+    ...systemDisk,
+    datasync: async (fd: number): Promise<void> => {
+      heads.push(head());
+      await systemDisk.datasync(fd);
+    },
+  };
+  const kv = await openIn(t, scratchDir(t), { disk });
+  const { mount, store } = await mountedFixture(t, kv);
+  head = () => store.usage().headSeq;
+  const file = await mount.open("/f", O_RDWR);
+  await mount.put(file, "one");
+  await mount.fsync(file);
+  const before = head();
+  heads.length = 0;
+  await mount.put(file, "two");
+  await mount.fsync(file);
+  t.strictSame(heads, [before]);
+  t.ok(head() > before);
+  await mount.close(file);
 });
