@@ -243,6 +243,8 @@ t.test("a node keeps its number while it is referred to, and is gone when it is 
   t.equal((await mount.mount.getattr(mount.caller, node, null)).size, 1, "it is open");
   const readme = await mount.node("/.memfs/README");
   t.equal(await codeOf(() => mount.mount.read(mount.caller, readme, opened, 0, 1)), "bad_handle", "not of this file");
+  const altered = { ...opened, fhHigh: opened.fhHigh ^ 4 };
+  t.equal(await codeOf(() => mount.mount.release(mount.caller, node, altered)), "bad_handle", "all 64 bits count");
   await mount.mount.release(mount.caller, node, opened);
   t.equal(await codeOf(() => mount.mount.getattr(mount.caller, node, null)), "stale");
   t.equal(await codeOf(() => mount.mount.read(mount.caller, node, opened, 0, 1)), "bad_handle");

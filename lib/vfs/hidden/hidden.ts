@@ -170,9 +170,9 @@ export class Hidden {
     return node;
   }
 
-  #handle(number: number, { fhLow }: HandleRef): OpenNode {
+  #handle(number: number, { fhHigh, fhLow }: HandleRef): OpenNode {
     const open = this.#open.get(fhLow);
-    if (open?.known.number !== number) throw new MemfsError("bad_handle", "the handle is not open");
+    if (open?.known.number !== number || fhHigh !== 0) throw new MemfsError("bad_handle", "the handle is not open");
     return open;
   }
 }
