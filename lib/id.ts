@@ -13,6 +13,8 @@ export type IdPrefix = "memstore" | "mem" | "memver" | "sesn" | "mount" | "user"
 /** Makes ids. Randomness comes in here, so that tests can fix it. */
 export interface IdSource {
   uid(): Uid;
+  /** The random part of an id alone: 10 bytes, as a latin1 string. */
+  random(): string;
 }
 
 const FORMAT = "01";
@@ -26,17 +28,15 @@ const RANDOM_BYTES = 10;
 export function createIdSource(clock: Clock): IdSource {
   const pool = Buffer.alloc(RANDOM_BYTES * 400);
   let used = pool.length;
-  return {
-    uid(): Uid {
-      if (used === pool.length) {
-        randomFillSync(pool);
-        used = 0;
-      }
-      const random = pool.toString("latin1", used, used + RANDOM_BYTES);
-      used += RANDOM_BYTES;
-      return u48(Math.floor(clock.now() / 1000)) + random;
-    },
+  const random = (): string => {
+    if (used === pool.length) {
+      randomFillSync(pool);
+      used = 0;
+    }
+    used += RANDOM_BYTES;
+    return pool.toString("latin1", used - RANDOM_BYTES, used);
   };
+  return { uid: () => u48(Math.floor(clock.now() / 1000)) + random(), random };
 }
 
 /** `mem_01…` for the 16 bytes of a memory. */

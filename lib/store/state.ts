@@ -20,7 +20,7 @@ import { timeOf } from "./version-ids.ts";
 import { type VersionRecord, versionOf } from "./records/version-record.ts";
 import type { RecentContents } from "./content/recent-contents.ts";
 import { UnsettledIndex } from "./unsettled.ts";
-import { hmac } from "./crypto/seal.ts";
+import { Hmac } from "./crypto/hmac.ts";
 import type { Actor, Micros, Policy } from "./types.ts";
 
 /** Per generation: up to twice as many are held. A node takes about 1 KiB, a memory half of that. */
@@ -61,7 +61,8 @@ export class StoreState implements ContentSource {
   readonly nodes = new GenerationCache<number, NodeRecord>(CACHED_NODES);
   readonly memories = new GenerationCache<Uid, MemoryRecord>(CACHED_MEMORIES);
   readonly #tags = new GenerationCache<string, Tag>(CACHED_TAGS);
-  readonly #tagKeys: TagKeys;
+  readonly #nameHmac: Hmac;
+  readonly #contentHmac: Hmac;
   counters: Counters;
   /** Id of the newest version in the journal; null when none was made since the store was opened. */
   lastVersion: Uid | null = null;
@@ -75,7 +76,8 @@ export class StoreState implements ContentSource {
     this.ids = options.ids;
     this.counters = options.counters;
     this.recent = options.recent;
-    this.#tagKeys = options.tagKeys;
+    this.#nameHmac = new Hmac(options.tagKeys.nameKey);
+    this.#contentHmac = new Hmac(options.tagKeys.contentKey);
     this.listings = new Listings(options.space);
     this.policy = options.policy;
     this.scratch = new Scratch(this, () => options.policy().scratch);
@@ -97,7 +99,7 @@ export class StoreState implements ContentSource {
   tagOfName(name: string): Tag {
     const known = this.#tags.get(name);
     if (known !== undefined) return known;
-    const tag = hmac(this.#tagKeys.nameKey, Buffer.from(name, "latin1")).toString("latin1", 0, TAG_BYTES);
+    const tag = this.#nameHmac.digest(name).slice(0, TAG_BYTES);
     this.#tags.set(name, tag);
     return tag;
   }
@@ -108,7 +110,7 @@ export class StoreState implements ContentSource {
   }
 
   tagOfHash(hash: Hash): Tag {
-    return hmac(this.#tagKeys.contentKey, Buffer.from(hash, "latin1")).toString("latin1", 0, TAG_BYTES);
+    return this.#contentHmac.digest(hash).slice(0, TAG_BYTES);
   }
 
   keyOfContent(hash: Hash): Key {

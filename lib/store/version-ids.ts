@@ -5,7 +5,7 @@
 
 import type { IdSource, Uid } from "../id.ts";
 import { u48 } from "../u48.ts";
-import { u32 } from "./records/keys.ts";
+import { readU32, u32 } from "./records/keys.ts";
 import type { Micros } from "./types.ts";
 
 const TIME_BYTES = 6;
@@ -23,14 +23,8 @@ export function timeOf(at: Micros): string {
  */
 export function nextVersionId(ids: IdSource, at: Micros, last: Uid): Uid {
   const time = timeOf(at);
-  const random = ids.uid().slice(TIME_BYTES);
+  const random = ids.random();
   // In the same millisecond four of the random bytes count on from the id before. They start below 2^31, so they last.
-  const count = last.startsWith(time) ? countOf(last) + 1 : countOf(time + random) >>> 1;
+  const count = last.startsWith(time) ? readU32(last, TIME_BYTES) + 1 : readU32(random, 0) >>> 1;
   return time + u32(count) + random.slice(COUNT_BYTES);
-}
-
-function countOf(id: Uid): number {
-  let count = 0;
-  for (let at = TIME_BYTES; at < TIME_BYTES + COUNT_BYTES; at++) count = count * 256 + id.charCodeAt(at);
-  return count;
 }

@@ -15,7 +15,7 @@
 import type { Place } from "../../kv/kv.ts";
 import type { ContentReference } from "./chunk.ts";
 import { Reader, Writer } from "../records/codec.ts";
-import { HASH_BYTES } from "../records/record.ts";
+import { begin, HASH_BYTES } from "../records/record.ts";
 
 const FORMAT = 1;
 const RAW = 0;
@@ -30,13 +30,9 @@ export interface Manifest {
   readonly end: Buffer;
 }
 
-/** The value under which bytes are stored as they are. */
+/** The value under which bytes are stored as they are: valid until the next record is begun. */
 export function encodeRaw(bytes: Buffer): Buffer {
-  const value = Buffer.allocUnsafe(HEADER_BYTES + bytes.length);
-  value[0] = FORMAT;
-  value[1] = RAW;
-  bytes.copy(value, HEADER_BYTES);
-  return value;
+  return begin().u8(RAW).raw(bytes).view();
 }
 
 /** The value under which bytes are found that were appended to a value file. */

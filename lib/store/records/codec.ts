@@ -3,7 +3,8 @@
 import { MemfsError } from "../../errors.ts";
 
 const INITIAL_BYTES = 256;
-const MAX_INT32 = 2 ** 31;
+/** What an integer is cut into, so that integer operations do, which are many times faster: four times seven bits. */
+const LOW_BITS = 2 ** 28;
 /** Strings up to this length are written faster by a loop than by a call into native code. */
 const SHORT = 64;
 
@@ -38,13 +39,19 @@ export class Writer {
       throw new MemfsError("internal", `${value} cannot be stored as an integer`);
     }
     this.#reserve(8);
-    let rest = value;
-    while (rest >= MAX_INT32) {
-      this.#buffer[this.#length++] = (rest % 128) | 128;
-      rest = Math.floor(rest / 128);
+    if (value < LOW_BITS) return this.#bits(value);
+    const high = Math.floor(value / LOW_BITS);
+    let low = value - high * LOW_BITS;
+    for (let byte = 0; byte < 4; byte++) {
+      this.#buffer[this.#length++] = (low & 127) | 128;
+      low >>>= 7;
     }
-    // From here on integer operations do, which are many times faster.
-    let bits = rest | 0;
+    return this.#bits(high);
+  }
+
+  /** At most 28 bits, in the room that was reserved. */
+  #bits(value: number): this {
+    let bits = value;
     while (bits >= 128) {
       this.#buffer[this.#length++] = (bits & 127) | 128;
       bits >>>= 7;
@@ -87,11 +94,25 @@ export class Writer {
   }
 
   text(text: string): this {
+    const before = this.#length;
+    if (text.length <= SHORT && this.varint(text.length).#ascii(text)) return this;
+    this.#length = before;
     const length = Buffer.byteLength(text);
     this.varint(length);
     this.#reserve(length);
     this.#length += this.#buffer.write(text, this.#length, "utf8");
     return this;
+  }
+
+  /** False when it is not ASCII, whose bytes are its characters. */
+  #ascii(text: string): boolean {
+    this.#reserve(text.length);
+    for (let index = 0; index < text.length; index++) {
+      const code = text.charCodeAt(index);
+      if (code > 127) return false;
+      this.#buffer[this.#length++] = code;
+    }
+    return true;
   }
 
   /** What was written: a view, valid until the next write. */
