@@ -50,6 +50,7 @@ class FakeKernel {
       epollWaitLater: unused,
       eventfd: unused,
       ppoll: unused,
+      yield: unused,
     };
     const shared = { calls, requests: new RequestBuffer(8192), replies: new ReplyMemory(), log: silentLog };
     const nothing = (): void => undefined;

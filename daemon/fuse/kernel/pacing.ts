@@ -35,11 +35,6 @@ export class Pacing {
     this.#alone = this.#processors() === 1;
   }
 
-  /** False on one CPU, where whoever spins keeps from running what it waits for. */
-  get hasOthers(): boolean {
-    return !this.#alone;
-  }
-
   /** Milliseconds to spin in the wait that begins now; 0 for none. */
   spin(): number {
     if (this.#alone) return 0;

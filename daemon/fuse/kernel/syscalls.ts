@@ -22,6 +22,8 @@ export interface Syscalls {
   eventfd(value: number, flags: number): number;
   /** `polls`: `struct pollfd` once; `timeout`: `struct timespec`. */
   ppoll(polls: Buffer, timeout: Buffer): number;
+  /** Lets other threads run that wait for this CPU; at once back when there is none. */
+  yield(): number;
 }
 
 /** Arguments of mount(2). */
@@ -97,6 +99,7 @@ function bind(): Syscalls {
   const control: Bound = library.func("epoll_ctl", "int", ["int", "int", "int", "void *"]);
   const wait: Bound = library.func("epoll_wait", "int", ["int", "void *", "int", "int"]);
   const eventfd: Bound = library.func("eventfd", "int", ["uint", "int"]);
+  const schedYield: Bound = library.func("sched_yield", "int", []);
   const ppoll: Bound = library.func("ppoll", "int", ["void *", "unsigned long", "void *", "void *"]);
   return Object.freeze<Syscalls>({
     // Spelled out for the two hot calls: rest arguments would cost more than the check.
@@ -117,5 +120,6 @@ function bind(): Syscalls {
     epollWaitLater: (epoll, events, limits) => later(wait, epoll, events, limits.events, limits.milliseconds),
     eventfd: (value, flags) => now(eventfd, value, flags),
     ppoll: (polls, timeout) => now(ppoll, polls, 1, timeout, null),
+    yield: () => now(schedYield),
   });
 }
