@@ -85,6 +85,8 @@ export function takeUp(tx: Transaction, at: NodeName): Unsettled | null {
   }
   tx.unsettled.drop(held);
   if (held.kind === "moved") leaveBehind(tx, held);
+  // The same path in another directory: the one it was in moved away.
+  else if (held.kind === "gone" && held.from.parent !== at.parent) recordNameGone(tx, held.from);
   return held;
 }
 
@@ -167,10 +169,14 @@ export function settle(tx: Transaction, held: Unsettled): void {
 function recordGone(tx: Transaction, held: Unsettled): void {
   if (held.memory === null) return;
   endMemory(tx, held.memory, held);
+  recordNameGone(tx, held.from);
+}
+
+/** With the newest journal entry, unless the name is in use. */
+function recordNameGone(tx: Transaction, at: NodeName): void {
   // A directory that went and came back has brought the name back, too; or something else has it since.
-  const entry = tx.entry(held.from.parent, held.from.name);
-  if (entry === null || !inHistory(tx, tx.node(entry.node), held.from))
-    tx.putPastEntry(held.from, tx.counters.seq, null);
+  const entry = tx.entry(at.parent, at.name);
+  if (entry === null || !inHistory(tx, tx.node(entry.node), at)) tx.putPastEntry(at, tx.counters.seq, null);
 }
 
 /** True when the past of the name tells of what is there now. */

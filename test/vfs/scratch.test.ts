@@ -196,3 +196,23 @@ t.test("what takes the name of a removed file in a directory that moved stays in
   store.settling.recordAll();
   t.match(await store.past.at(store.usage().headSeq).find("/e/f"), { target: "there" });
 });
+
+t.test(
+  "a memory that goes on at its path, in another directory, leaves no name in the one that moved away",
+  async (t) => {
+    const { mount, store, idOf } = await historyFixture(t);
+    await mount.mkdir("/d");
+    await mount.write("/d/f", "text");
+    const memory = idOf("/d/f");
+    await mount.unlink("/d/f");
+    await mount.rename("/d", "/e");
+    await mount.mkdir("/d");
+    await mount.write("/d/f", "text and more");
+    t.equal(idOf("/d/f"), memory, "it goes on");
+    store.settling.recordAll();
+    const now = store.past.at(store.usage().headSeq);
+    t.equal(await now.find("/e/f"), null);
+    t.not(await now.find("/d/f"), null);
+    t.strictSame(await store.check(), []);
+  },
+);
