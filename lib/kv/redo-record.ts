@@ -76,15 +76,19 @@ export function readUint64(buffer: Buffer, offset: number): number {
   return buffer.readUInt32BE(offset) * TWO_32 + buffer.readUInt32BE(offset + 4);
 }
 
-/** Builds records in buffers of its own, so that a commit leaves no garbage but the sealed payload. */
+/** Builds records in a buffer of its own, so that a commit leaves no garbage. */
 export class RecordEncoder {
-  #record: Buffer = Buffer.allocUnsafeSlow(KEPT_BUFFER);
+  #record: Buffer = Buffer.alloc(0);
+  /** Views of it: what the seal is about, and where the sealed payload goes. */
+  #context: Buffer = this.#record;
+  #payload: Buffer = this.#record;
 
   /** The record's bytes, valid until the next call. @throws MemfsError `too_large` */
   encode(input: RecordInput): Buffer {
     const reply = input.origin?.reply;
-    const plain = this.#payload(input.batch, reply);
-    this.#record = resized(this.#record, RECORD_HEADER_SIZE + plain.length + 64);
+    const plain = payloadOf(input.batch, reply);
+    const length = input.sealer.sealedSize(plain.length);
+    this.#reserve(RECORD_HEADER_SIZE + length);
     const header = this.#record;
     header[AT_FORMAT] = RECORD_FORMAT;
     header[AT_FLAGS] = 0;
@@ -96,31 +100,28 @@ export class RecordEncoder {
     header.writeUInt32BE(input.origin?.uniqueLow ?? 0, AT_UNIQUE + 4);
     header.writeUInt32BE(reply?.length ?? 0, AT_REPLY);
     header.writeUInt32BE(input.batch.size, AT_OPERATIONS);
-
-    const sealed = input.sealer.seal(header.subarray(AT_FORMAT, RECORD_HEADER_SIZE), plain);
-    const size = RECORD_HEADER_SIZE + sealed.length;
-    if (size > this.#record.length) {
-      this.#record = Buffer.concat([header.subarray(0, RECORD_HEADER_SIZE), sealed], size);
-    } else {
-      this.#record.set(sealed, RECORD_HEADER_SIZE);
-    }
-    const record = this.#record.subarray(0, size);
-    record.writeUInt32BE(sealed.length, 0);
+    input.sealer.sealTo(this.#context, plain, this.#payload);
+    const record = header.subarray(0, RECORD_HEADER_SIZE + length);
+    record.writeUInt32BE(length, 0);
     record.writeUInt32BE(crc32(record.subarray(AT_FORMAT), input.salt), AT_CRC);
     return record;
   }
 
-  /** The reply, which most records do not have, and the operations. */
-  #payload(batch: Batch, reply: Uint8Array | undefined): Buffer {
-    const payload = reply === undefined || reply.length === 0 ? batch.bytes : Buffer.concat([reply, batch.bytes]);
-    if (payload.length > MAX_PAYLOAD) {
-      throw new MemfsError(
-        "too_large",
-        `a commit of ${payload.length} bytes is too large; the limit is ${MAX_PAYLOAD}`,
-      );
-    }
-    return payload;
+  #reserve(size: number): void {
+    const record = resized(this.#record, size);
+    if (record === this.#record) return;
+    this.#record = record;
+    this.#context = record.subarray(AT_FORMAT, RECORD_HEADER_SIZE);
+    this.#payload = record.subarray(RECORD_HEADER_SIZE);
   }
+}
+
+/** The reply, which most records do not have, and the operations. @throws MemfsError `too_large` */
+function payloadOf(batch: Batch, reply: Uint8Array | undefined): Buffer {
+  const payload = reply === undefined || reply.length === 0 ? batch.bytes : Buffer.concat([reply, batch.bytes]);
+  if (payload.length <= MAX_PAYLOAD) return payload;
+  const limit = `the limit is ${MAX_PAYLOAD}`;
+  throw new MemfsError("too_large", `a commit of ${payload.length} bytes is too large; ${limit}`);
 }
 
 /** A record that says that values were appended. */
