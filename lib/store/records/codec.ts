@@ -7,11 +7,15 @@ const INITIAL_BYTES = 256;
 const LOW_BITS = 2 ** 28;
 /** Strings up to this length are written faster by a loop than by a call into native code. */
 const SHORT = 64;
+/** Views up to this length are kept. */
+const MOST_VIEWS = 512;
 
 /** Appends fields to a buffer that is reused: {@link take} copies the result out. One record at a time. */
 export class Writer {
   #buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
   #length = 0;
+  /** Views of the buffer by their length, made once: records of a kind are mostly as long as each other. */
+  #views: Buffer[] = [];
 
   reset(): this {
     this.#length = 0;
@@ -117,7 +121,8 @@ export class Writer {
 
   /** What was written: a view, valid until the next write. */
   view(): Buffer {
-    return this.#buffer.subarray(0, this.#length);
+    if (this.#length > MOST_VIEWS) return this.#buffer.subarray(0, this.#length);
+    return (this.#views[this.#length] ??= this.#buffer.subarray(0, this.#length));
   }
 
   /** A copy of what was written. */
@@ -130,6 +135,7 @@ export class Writer {
     const grown = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, this.#length + bytes));
     grown.set(this.#buffer.subarray(0, this.#length));
     this.#buffer = grown;
+    this.#views = [];
   }
 }
 
