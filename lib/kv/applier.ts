@@ -2,7 +2,7 @@
  * Carries committed changes from the overlay to LevelDB in the background. Two overlays: `active` takes commits,
  * `applying` is on its way; a key overwritten many times before its turn is sealed and written once.
  */
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../clock.ts";
 import { MemfsError } from "../errors.ts";
 import type { Logger } from "../log.ts";
@@ -33,11 +33,20 @@ const BATCH_BYTES = 2 * MIB;
 /** Milliseconds of sealing per turn of the event loop, looked at every few operations. */
 const SLICE = 1;
 const SLICE_OPERATIONS = 16;
+/**
+ * Whoever syncs again and again is let go first: nothing is sealed while they do so at this pace (ms), for so long (ms) in
+ * all before LevelDB is given the changes all the same.
+ */
+const SYNC_PACE = 2;
+const PATIENCE = 200;
 /** Milliseconds between attempts after a failure: doubled from the first to the last. */
 const RETRY_FIRST = 100;
 const RETRY_LAST = 5000;
 
 const EMPTY = Buffer.alloc(0);
+
+/** Only what a checkpoint speaks for must survive power loss: the redo log has all of it until then. */
+const isCheckpoint = (checkpoint: Checkpoint | null): boolean => checkpoint !== null;
 
 export interface ApplierOptions {
   readonly db: LevelDb;
@@ -51,6 +60,8 @@ export interface ApplierOptions {
   readonly checkpoint: (applied: number) => Checkpoint;
   /** Makes durable what the changes refer to, before LevelDB has them. */
   readonly prepare: () => Promise<void>;
+  /** A number that moves whenever somebody begins to wait for the disk. */
+  readonly syncs: () => number;
   /** True when so much waits for that, that changes are applied without waiting for quiet. */
   readonly urgent: () => boolean;
   /** Called when this checkpoint, and everything it speaks for, is in LevelDB. */
@@ -76,6 +87,9 @@ export class Applier {
   #applyingWaiters: Waiter[] = [];
   #failure: MemfsError | null = null;
   #retryDelay = RETRY_FIRST;
+  /** Syncs that have been stepped back for, and for how long that may go on. */
+  #syncs = 0;
+  #patience = 0;
   #retryNow: (() => void) | null = null;
   #stopped = false;
 
@@ -209,6 +223,7 @@ export class Applier {
     const applied = Math.max(this.#applied, overlay.lastSeq);
     const changes = overlay.entries();
     let written: Checkpoint | null = null;
+    this.#patience = PATIENCE;
     await this.#options.prepare();
     while (written === null) {
       written = await db.write(async (batch) => {
@@ -217,7 +232,7 @@ export class Applier {
         if (checkpoint !== null) batch.put(physicalKey(OWN_SPACE, CHECKPOINT_KEY), encodeCheckpoint(checkpoint));
         onPoint("batch");
         return checkpoint;
-      });
+      }, isCheckpoint);
     }
     onPoint("applied");
     this.#applied = applied;
@@ -234,6 +249,7 @@ export class Applier {
   /** Seals changes into the batch until it is full, giving other work a turn every millisecond. True: that was all. */
   async #fill(batch: LevelBatch, changes: ReturnType<Overlay["entries"]>): Promise<boolean> {
     const { clock, sealerOf } = this.#options;
+    await this.#stepBack();
     let sliceEnd = clock.monotonic() + SLICE;
     let bytes = 0;
     for (let count = 1; count <= BATCH_OPERATIONS && bytes < BATCH_BYTES; count++) {
@@ -246,10 +262,23 @@ export class Applier {
       bytes += value?.length ?? 0;
       if (count % SLICE_OPERATIONS === 0 && clock.monotonic() >= sliceEnd) {
         await nextTurn();
+        await this.#stepBack();
         sliceEnd = clock.monotonic() + SLICE;
       }
     }
     return false;
+  }
+
+  /** Lets go first whoever syncs again and again, unless somebody waits for LevelDB or it is far behind. */
+  async #stepBack(): Promise<void> {
+    const { syncs, eager } = this.#options;
+    while (this.#syncs !== syncs() && this.#patience > 0) {
+      if (this.#stopped || this.#waiters.length > 0 || this.#applyingWaiters.length > 0) return;
+      if (this.unapplied > 1.5 * eager) return;
+      this.#syncs = syncs();
+      this.#patience -= SYNC_PACE;
+      await sleep(SYNC_PACE);
+    }
   }
 
   #succeed(): void {

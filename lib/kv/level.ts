@@ -35,7 +35,7 @@ const BOUNDS: Bounds = Object.freeze({ soft: 16 * MIB, hard: 64 * MIB });
  * what is damaged; `no_space`, `io`
  */
 export async function openLevelKv(options: LevelKvOptions): Promise<Kv> {
-  const db = await LevelDb.open(join(options.dir, DATABASE_DIR));
+  const db = await LevelDb.open(join(options.dir, DATABASE_DIR), options.disk);
   try {
     return await open(db, options);
   } catch (error) {
@@ -126,6 +126,7 @@ class LevelKv implements Kv {
       sealerOf: (space: number) => this.#sealerOf(space),
       checkpoint: (seq: number) => ({ applied: seq, newestFile: redo.durableFile, withheld: new Map(this.#withheld) }),
       prepare: () => values.sync(),
+      syncs: () => redo.syncs,
       urgent: () => values.unsynced >= UNSYNCED_VALUES,
       release: (written: Checkpoint) => redo.release(written),
       attempted: () => this.#relieve(),

@@ -2,7 +2,9 @@
 import { mkdir, realpath } from "node:fs/promises";
 import { Level } from "level";
 import { MemfsError } from "../errors.ts";
-import { requireFree, RESERVE } from "./disk.ts";
+import type { Disk } from "./disk.ts";
+import { requireFree, RESERVE, systemDisk } from "./disk.ts";
+import { syncLevelLogs } from "./level-logs.ts";
 
 /** What the Node implementation has and the package's common type leaves out. */
 type NodeLevel = Level<Buffer, Buffer> & {
@@ -38,33 +40,39 @@ const OPTIONS = Object.freeze({
   // Twice the default: large content is taken some 20 % faster, because less is compacted, for at most 8 MiB of memory.
   writeBufferSize: 8 * MIB,
 });
-/** Values that must not be lost with the page cache: LevelDB does not sync a log it has switched away from. */
+/** Values that must not be lost with the page cache. */
 const SYNCED = Object.freeze({ sync: true });
+const UNSYNCED = Object.freeze({ sync: false });
 /** Bytes an iterator may hold in memory. */
 const ITERATOR_BYTES = 256 * 1024;
 
 const nothing = (): void => undefined;
+const always = (): boolean => true;
 
 export class LevelDb {
   readonly #dir: string;
+  readonly #disk: Disk;
   #db: NodeLevel;
   #broken = false;
+  /** Batches were written that power loss can take. */
+  #unsynced = false;
   #reopening = false;
   #turn: Promise<void> = Promise.resolve();
 
-  private constructor(dir: string, db: NodeLevel) {
+  private constructor(dir: string, db: NodeLevel, disk: Disk) {
     this.#dir = dir;
     this.#db = db;
+    this.#disk = disk;
   }
 
   /** @throws MemfsError `locked`, `damaged`, `no_space`, `io` */
-  static async open(dir: string): Promise<LevelDb> {
+  static async open(dir: string, disk = systemDisk): Promise<LevelDb> {
     await mkdir(dir, { recursive: true, mode: 0o700 });
     const real = await realpath(dir);
     if (openDirs.has(real)) throw new MemfsError("locked", `the database in ${dir} ${SAYS.locked}`);
     openDirs.add(real);
     try {
-      return new LevelDb(real, await openLevel(real));
+      return new LevelDb(real, await openLevel(real), disk);
     } catch (error) {
       openDirs.delete(real);
       throw error;
@@ -103,20 +111,25 @@ export class LevelDb {
   }
 
   /**
-   * Fills a batch and writes it, durably, all or nothing.
+   * Fills a batch and writes it, all or nothing. What `durable` says of survives power loss then, with all that was written
+   * before it: that does so before this batch is written. Other batches cost no sync.
    *
    * INVARIANT: after a failed write nothing is written until LevelDB has been opened again. It goes on behind the
    * unfinished record in its log, and on recovery everything behind that is dropped in silence (LevelDB 1.20,
    * `Writer::EmitPhysicalRecord`).
    * @throws MemfsError `no_space`, `io`, `damaged`
    */
-  write<T>(fill: (batch: LevelBatch) => T | Promise<T>): Promise<T> {
+  write<T>(fill: (batch: LevelBatch) => T | Promise<T>, durable: (filled: T) => boolean = always): Promise<T> {
     return this.#inTurn(async () => {
       await requireFree(this.#dir, { reserve: RESERVE, bytes: 0 });
       const batch = this.#db.batch();
       try {
         const result = await fill(batch);
-        await this.#risk(batch.write(SYNCED));
+        const synced = durable(result);
+        // LevelDB reads its log on behind a hole, so a checkpoint must not get there before what it speaks for.
+        if (synced && this.#unsynced) await this.#risk(syncLevelLogs(this.#dir, this.#disk));
+        this.#unsynced = !synced;
+        await this.#risk(batch.write(synced ? SYNCED : UNSYNCED));
         return result;
       } finally {
         await batch.close();

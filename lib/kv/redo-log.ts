@@ -73,6 +73,7 @@ export class RedoLog {
   readonly #syncing = new SharedRun(() => this.#syncFiles());
   /** Records up to this number were there when the last run of it began. */
   #syncingSeq = 0;
+  #syncs = 0;
 
   private constructor(options: RedoLogOptions) {
     this.#options = options;
@@ -114,6 +115,11 @@ export class RedoLog {
   /** See {@link Checkpoint.newestFile}. */
   get durableFile(): number {
     return this.#durableFile;
+  }
+
+  /** How many syncs have begun: it moves while somebody waits for the disk again and again. */
+  get syncs(): number {
+    return this.#syncs;
   }
 
   /** True when records wait for LevelDB to make them durable, because the log's own datasync failed. */
@@ -222,6 +228,7 @@ export class RedoLog {
   async #syncFiles(): Promise<void> {
     const through = this.#lastSeq;
     this.#syncingSeq = through;
+    this.#syncs++;
     const newest = this.#newest();
     try {
       // Files in order: a later record must not become durable with an earlier one missing.
