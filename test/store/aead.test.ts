@@ -35,6 +35,25 @@ t.test("both ways to OpenSSL give the same bytes and open each other's", { skip:
   t.pass("300 values");
 });
 
+t.test("keys in turn, with values among them that do not open", { skip: openssl === null }, async (t) => {
+  if (openssl === null) return;
+  const keys = [randomBytes(KEY_SIZE), randomBytes(KEY_SIZE), randomBytes(KEY_SIZE)];
+  const pairs = keys.map((one) => ({ direct: new OpensslAead(openssl, one), node: new NodeAead(one) }));
+  const step = fc.record({ which: fc.nat(2), opens: fc.boolean(), wrong: fc.boolean(), given: value });
+  const same = fc.property(fc.array(step, { maxLength: 12 }), (steps) =>
+    steps.every(({ which, opens, wrong, given }) => {
+      const { direct, node } = pairs[which] ?? { direct: null, node: null };
+      if (direct === null || node === null) return false;
+      const sealed = seal(node, given);
+      if (!opens) return sealed.equals(seal(direct, given));
+      if (wrong) sealed[0] = (sealed[0] ?? 0) ^ 1;
+      return wrong ? direct.open(given, sealed) === null : direct.open(given, sealed)?.equals(given.plain) === true;
+    }),
+  );
+  fc.assert(same, { numRuns: 200, verbose: true });
+  t.pass("200 rounds");
+});
+
 t.test("a value that was changed anywhere does not open", async (t) => {
   const aeads = [new NodeAead(key), ...(openssl === null ? [] : [new OpensslAead(openssl, key)])];
   for (const aead of aeads) {

@@ -18,7 +18,10 @@ export interface Sealing {
   readonly tag: Uint8Array;
 }
 
-/** AES-256-GCM. Lengths are the caller's to check: nothing here knows how large the memory behind a pointer is. */
+/**
+ * AES-256-GCM. Lengths are the caller's to check: nothing here knows how large the memory behind a pointer is. A key is known
+ * by its object, whose bytes must stay as they are: what is derived from it is kept for the next value.
+ */
 export interface Openssl {
   /** Fills `output` and `tag`. */
   encrypt(key: Uint8Array, sealing: Sealing): void;
@@ -46,7 +49,8 @@ export function loadOpenssl(): Openssl | null {
 function bind(): Openssl {
   const library = koffi.load(null);
   const cipher: unknown = library.func("void *EVP_aes_256_gcm()")();
-  const context: unknown = library.func("void *EVP_CIPHER_CTX_new()")();
+  const newContext = library.func("void *EVP_CIPHER_CTX_new()");
+  const [encryption, decryption]: unknown[] = [newContext(), newContext()];
   const init = (direction: string): Bound =>
     library.func(`int EVP_${direction}Init_ex(void *, void *, void *, void *, void *)`);
   const update = (direction: string): Bound =>
@@ -58,22 +62,31 @@ function bind(): Openssl {
   /** Receives the lengths that OpenSSL reports, which GCM makes equal to the input's. */
   const length = Buffer.alloc(4);
   const trailer = Buffer.alloc(TAG_SIZE);
-  // The cipher is looked up once; from then on the context is given a new key and nonce for each value.
-  must(encryptInit(context, cipher, null, null, null));
+  // The cipher is looked up once; from then on a context is given a new nonce for each value, and a key when it is another one.
+  must(encryptInit(encryption, cipher, null, null, null));
+  must(decryptInit(decryption, cipher, null, null, null));
+  let encryptionKey: Uint8Array | null = null;
+  let decryptionKey: Uint8Array | null = null;
   return {
     encrypt(key, { nonce, aad, input, output, tag }) {
-      must(encryptInit(context, null, null, key, nonce));
-      must(encryptUpdate(context, null, length, aad, aad.length));
-      if (input.length > 0) must(encryptUpdate(context, output, length, input, input.length));
-      must(encryptFinal(context, trailer, length));
-      must(control(context, EVP_CTRL_AEAD_GET_TAG, TAG_SIZE, tag));
+      const known = key === encryptionKey;
+      encryptionKey = null;
+      must(encryptInit(encryption, null, null, known ? null : key, nonce));
+      must(encryptUpdate(encryption, null, length, aad, aad.length));
+      if (input.length > 0) must(encryptUpdate(encryption, output, length, input, input.length));
+      must(encryptFinal(encryption, trailer, length));
+      must(control(encryption, EVP_CTRL_AEAD_GET_TAG, TAG_SIZE, tag));
+      encryptionKey = key;
     },
     decrypt(key, { nonce, aad, input, output, tag }) {
-      must(decryptInit(context, null, null, key, nonce));
-      must(decryptUpdate(context, null, length, aad, aad.length));
-      if (input.length > 0) must(decryptUpdate(context, output, length, input, input.length));
-      must(control(context, EVP_CTRL_AEAD_SET_TAG, TAG_SIZE, tag));
-      return decryptFinal(context, trailer, length) === 1;
+      const known = key === decryptionKey;
+      decryptionKey = null;
+      must(decryptInit(decryption, null, null, known ? null : key, nonce));
+      must(decryptUpdate(decryption, null, length, aad, aad.length));
+      if (input.length > 0) must(decryptUpdate(decryption, output, length, input, input.length));
+      must(control(decryption, EVP_CTRL_AEAD_SET_TAG, TAG_SIZE, tag));
+      decryptionKey = key;
+      return decryptFinal(decryption, trailer, length) === 1;
     },
   };
 }
