@@ -157,6 +157,28 @@ t.test("every log of LevelDB is synced, and one that has become a table meanwhil
   t.strictSame(seen, ["000003.log", "000007.log"]);
 });
 
+t.test("what LevelDB wrote to a log that it has switched away from is synced, too", async (t) => {
+  const dir = scratchDir(t);
+  const { disk, synced } = watchedDisk();
+  const db = await LevelDb.open(join(dir, "db"), disk);
+  t.teardown(() => db.close());
+  const put = (number: number, durable: boolean): Promise<unknown> =>
+    db.write((writes) => writes.put(Buffer.from(`key ${number}`), Buffer.alloc(1024 * 1024, number)), () => durable); // prettier-ignore
+  let switches = 0;
+  // The table of a log is written in the background: whether the log is still there then is a matter of time.
+  for (let round = 0; round < 6; round++) {
+    for (let number = 0; number < 9; number++) await put(number, false);
+    const before = levelLogs(dir);
+    switches += before.size > 1 ? 1 : 0;
+    await put(9, true);
+    for (const [name, size] of before) {
+      const gone = !levelLogs(dir).has(name);
+      t.ok(gone || (synced.get(name) ?? 0) >= size, `${name} is a table, or synced to its end`);
+    }
+  }
+  t.comment(`${switches} of 6 times there were two logs`);
+});
+
 /** How often it is asked whether somebody syncs, who always does, before the first batch is handed to LevelDB. */
 async function askedBefore(t: Test, options: { bytes: number; waited: boolean }): Promise<number> {
   const db = await LevelDb.open(join(scratchDir(t), "db"));
