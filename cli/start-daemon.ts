@@ -17,13 +17,6 @@ const POOL_SIZE = "12";
  */
 const HEAP_FLAGS = ["--max-semi-space-size=4", "--heap-growing-percent=20"];
 
-/**
- * V8 compiles a function after it ran through this many bytes of bytecode a few times; by default three times as many. A
- * daemon runs through the same few functions for each request: the first 2,000 creates take 133 to 142 µs instead of 184,
- * the first 2,000 appends 69 instead of 86, and the same processor time in all.
- */
-const COMPILE_FLAGS = ["--interrupt-budget=20000"];
-
 /** glibc keeps what a thread freed for that thread: with one arena per thread little ever goes back. */
 const ARENAS = "2";
 
@@ -72,7 +65,7 @@ export function runDaemon(home: Home, env: NodeJS.ProcessEnv, flags: readonly st
 
 function spawnDaemon({ home, env, flags, output }: SpawnOptions): ChildProcess {
   const stdio: StdioOptions = ["ignore", output, output, "pipe"];
-  const args = [...HEAP_FLAGS, ...COMPILE_FLAGS, ...process.execArgv, MAIN, "--report-fd", String(REPORT_FD), ...flags];
+  const args = [...HEAP_FLAGS, ...process.execArgv, MAIN, "--report-fd", String(REPORT_FD), ...flags];
   return spawn(process.execPath, args, {
     // A session of its own: neither the terminal's end nor its Ctrl-C reaches the daemon directly.
     detached: true,

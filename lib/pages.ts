@@ -8,7 +8,7 @@ const PAGE_BYTES = 256 * 1024;
 /** What is this large gets a buffer of its own, which is not used again. */
 const LARGE_BYTES = PAGE_BYTES / 8;
 /** Pages that are kept for the next ones who need some. */
-const SPARE_PAGES = 64;
+const SPARE_PAGES = 32;
 
 /** Of nobody. */
 const spare: Buffer[] = [];

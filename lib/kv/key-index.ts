@@ -36,6 +36,8 @@ export class KeyIndex {
   #hashes = new Uint32Array(FIRST_SLOTS);
   /** One more than the address; 0 in a slot that is free. */
   #addresses = new Float64Array(FIRST_SLOTS);
+  /** First bytes of the keys (0 of one that is empty): what kind of key it is, for those who look for all of one kind. */
+  #kinds = new Uint8Array(FIRST_SLOTS);
   #size = 0;
 
   /** @param find the operation at an address */
@@ -52,6 +54,7 @@ export class KeyIndex {
       const known = this.#addresses[slot] ?? 0;
       if (known === 0) {
         this.#hashes[slot] = hash;
+        this.#kinds[slot] = kindAt(page, offset);
         this.#size++;
       } else if (this.#hashes[slot] !== hash || !this.#isSameKey(known - 1, page, offset)) {
         continue;
@@ -79,6 +82,20 @@ export class KeyIndex {
     for (const address of this.#addresses) if (address !== 0) yield this.#find(address - 1);
   }
 
+  /** Those on keys that begin with the prefix. */
+  withPrefix(prefix: Key): OperationPlace[] {
+    const found: OperationPlace[] = [];
+    const kind = prefix === "" ? null : prefix.charCodeAt(0);
+    for (let slot = 0; slot < this.#kinds.length; slot++) {
+      if (kind !== null && this.#kinds[slot] !== kind) continue;
+      const address = this.#addresses[slot] ?? 0;
+      if (address === 0) continue;
+      const place = this.#find(address - 1);
+      if (hasPrefix(place, prefix)) found.push(place);
+    }
+    return found;
+  }
+
   #isSameKey(address: number, page: Buffer, offset: number): boolean {
     const known = this.#find(address);
     const size = page.readUInt32BE(offset);
@@ -89,9 +106,10 @@ export class KeyIndex {
   }
 
   #grow(): void {
-    const [hashes, addresses] = [this.#hashes, this.#addresses];
+    const [hashes, addresses, kinds] = [this.#hashes, this.#addresses, this.#kinds];
     this.#hashes = new Uint32Array(hashes.length * 2);
     this.#addresses = new Float64Array(hashes.length * 2);
+    this.#kinds = new Uint8Array(hashes.length * 2);
     const mask = this.#hashes.length - 1;
     for (let old = 0; old < hashes.length; old++) {
       const hash = hashes[old] ?? 0;
@@ -101,13 +119,22 @@ export class KeyIndex {
       while (this.#addresses[slot] !== 0) slot = (slot + 1) & mask;
       this.#hashes[slot] = hash;
       this.#addresses[slot] = address;
+      this.#kinds[slot] = kinds[old] ?? 0;
     }
   }
 }
 
-function isKey({ page, offset }: OperationPlace, key: Key): boolean {
-  if (page.readUInt32BE(offset) !== key.length) return false;
+function kindAt(page: Buffer, offset: number): number {
+  return page.readUInt32BE(offset) === 0 ? 0 : (page[offset + OPERATION_HEADER_SIZE] ?? 0);
+}
+
+function isKey(place: OperationPlace, key: Key): boolean {
+  return place.page.readUInt32BE(place.offset) === key.length && hasPrefix(place, key);
+}
+
+function hasPrefix({ page, offset }: OperationPlace, prefix: Key): boolean {
+  if (page.readUInt32BE(offset) < prefix.length) return false;
   const start = offset + OPERATION_HEADER_SIZE;
-  for (let at = 0; at < key.length; at++) if (page[start + at] !== key.charCodeAt(at)) return false;
+  for (let at = 0; at < prefix.length; at++) if (page[start + at] !== prefix.charCodeAt(at)) return false;
   return true;
 }

@@ -68,7 +68,7 @@ export class Overlay {
   collect(space: number, range: Range, into: Map<Key, Buffer | null>): void {
     const index = this.#spaces.get(space);
     if (index === undefined) return;
-    for (const { page, offset } of index.places()) {
+    for (const { page, offset } of index.withPrefix(commonPrefix(range.gte, range.lt))) {
       const key = keyAt(page, offset);
       if (key < range.gte || key >= range.lt) continue;
       const value = operationAt(page, offset);
@@ -94,4 +94,10 @@ export class Overlay {
     this.#spaces.clear();
     this.#pages.free();
   }
+}
+
+function commonPrefix(a: Key, b: Key): Key {
+  let length = 0;
+  while (length < a.length && a.charCodeAt(length) === b.charCodeAt(length)) length++;
+  return a.slice(0, length);
 }
