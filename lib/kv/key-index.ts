@@ -12,6 +12,34 @@ export interface OperationPlace {
 }
 
 const FIRST_SLOTS = 64;
+/** Tables of so many slots or more are used again, two of them at most: the collector would have to be told of each. */
+const LARGE_SLOTS = 4096;
+const SPARE_TABLES = 2;
+
+/** What an index is made of, slot by slot. */
+interface Table {
+  readonly hashes: Uint32Array<ArrayBuffer>;
+  /** One more than the address; 0 in a slot that is free. */
+  readonly addresses: Float64Array<ArrayBuffer>;
+  /** First bytes of the keys (0 of one that is empty): what kind of key it is, for those who look for all of one kind. */
+  readonly kinds: Uint8Array<ArrayBuffer>;
+}
+
+/** Of nobody. */
+const spare: Table[] = [];
+
+/** An empty table with that many slots, or more. */
+function takeTable(slots: number): Table {
+  const index = slots < LARGE_SLOTS ? -1 : spare.findIndex(({ hashes }) => hashes.length >= slots);
+  const [table] = index < 0 ? [] : spare.splice(index, 1);
+  if (table !== undefined) {
+    table.addresses.fill(0);
+    table.kinds.fill(0);
+    return table;
+  }
+  return { hashes: new Uint32Array(slots), addresses: new Float64Array(slots), kinds: new Uint8Array(slots) };
+}
+
 /** FNV-1a, 32 bits. */
 const FNV_START = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
@@ -33,11 +61,7 @@ function hashOf(key: Key): number {
 
 export class KeyIndex {
   readonly #find: (address: number) => OperationPlace;
-  #hashes = new Uint32Array(FIRST_SLOTS);
-  /** One more than the address; 0 in a slot that is free. */
-  #addresses = new Float64Array(FIRST_SLOTS);
-  /** First bytes of the keys (0 of one that is empty): what kind of key it is, for those who look for all of one kind. */
-  #kinds = new Uint8Array(FIRST_SLOTS);
+  #table = takeTable(FIRST_SLOTS);
   #size = 0;
 
   /** @param find the operation at an address */
@@ -47,31 +71,33 @@ export class KeyIndex {
 
   /** The address for a key from now on is that of this operation, which stands at `offset` of `page`. */
   set(page: Buffer, offset: number, address: number): void {
-    if (this.#size * 2 >= this.#hashes.length) this.#grow();
+    if (this.#size * 2 >= this.#table.hashes.length) this.#grow();
+    const { hashes, addresses, kinds } = this.#table;
     const hash = hashAt(page, offset);
-    const mask = this.#hashes.length - 1;
+    const mask = hashes.length - 1;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const known = this.#addresses[slot] ?? 0;
+      const known = addresses[slot] ?? 0;
       if (known === 0) {
-        this.#hashes[slot] = hash;
-        this.#kinds[slot] = kindAt(page, offset);
+        hashes[slot] = hash;
+        kinds[slot] = kindAt(page, offset);
         this.#size++;
-      } else if (this.#hashes[slot] !== hash || !this.#isSameKey(known - 1, page, offset)) {
+      } else if (hashes[slot] !== hash || !this.#isSameKey(known - 1, page, offset)) {
         continue;
       }
-      this.#addresses[slot] = address + 1;
+      addresses[slot] = address + 1;
       return;
     }
   }
 
   /** Undefined when there is no operation on the key. */
   get(key: Key): OperationPlace | undefined {
+    const { hashes, addresses } = this.#table;
     const hash = hashOf(key);
-    const mask = this.#hashes.length - 1;
+    const mask = hashes.length - 1;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const known = this.#addresses[slot] ?? 0;
+      const known = addresses[slot] ?? 0;
       if (known === 0) return undefined;
-      if (this.#hashes[slot] !== hash) continue;
+      if (hashes[slot] !== hash) continue;
       const place = this.#find(known - 1);
       if (isKey(place, key)) return place;
     }
@@ -79,16 +105,17 @@ export class KeyIndex {
 
   /** The last operation on each key, in no order. */
   *places(): Generator<OperationPlace> {
-    for (const address of this.#addresses) if (address !== 0) yield this.#find(address - 1);
+    for (const address of this.#table.addresses) if (address !== 0) yield this.#find(address - 1);
   }
 
   /** Those on keys that begin with the prefix. */
   withPrefix(prefix: Key): OperationPlace[] {
     const found: OperationPlace[] = [];
+    const { addresses, kinds } = this.#table;
     const kind = prefix === "" ? null : prefix.charCodeAt(0);
-    for (let slot = 0; slot < this.#kinds.length; slot++) {
-      if (kind !== null && this.#kinds[slot] !== kind) continue;
-      const address = this.#addresses[slot] ?? 0;
+    for (let slot = 0; slot < kinds.length; slot++) {
+      if (kind !== null && kinds[slot] !== kind) continue;
+      const address = addresses[slot] ?? 0;
       if (address === 0) continue;
       const place = this.#find(address - 1);
       if (hasPrefix(place, prefix)) found.push(place);
@@ -105,21 +132,27 @@ export class KeyIndex {
     return true;
   }
 
+  /** Empty from now on; its table serves others. */
+  free(): void {
+    if (this.#table.hashes.length >= LARGE_SLOTS && spare.length < SPARE_TABLES) spare.push(this.#table);
+    this.#table = takeTable(FIRST_SLOTS);
+    this.#size = 0;
+  }
+
   #grow(): void {
-    const [hashes, addresses, kinds] = [this.#hashes, this.#addresses, this.#kinds];
-    this.#hashes = new Uint32Array(hashes.length * 2);
-    this.#addresses = new Float64Array(hashes.length * 2);
-    this.#kinds = new Uint8Array(hashes.length * 2);
-    const mask = this.#hashes.length - 1;
-    for (let old = 0; old < hashes.length; old++) {
-      const hash = hashes[old] ?? 0;
-      const address = addresses[old] ?? 0;
+    const old = this.#table;
+    this.#table = takeTable(old.hashes.length * 2);
+    const { hashes, addresses, kinds } = this.#table;
+    const mask = hashes.length - 1;
+    for (let from = 0; from < old.hashes.length; from++) {
+      const hash = old.hashes[from] ?? 0;
+      const address = old.addresses[from] ?? 0;
       if (address === 0) continue;
       let slot = hash & mask;
-      while (this.#addresses[slot] !== 0) slot = (slot + 1) & mask;
-      this.#hashes[slot] = hash;
-      this.#addresses[slot] = address;
-      this.#kinds[slot] = kinds[old] ?? 0;
+      while (addresses[slot] !== 0) slot = (slot + 1) & mask;
+      hashes[slot] = hash;
+      addresses[slot] = address;
+      kinds[slot] = old.kinds[from] ?? 0;
     }
   }
 }

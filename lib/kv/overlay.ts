@@ -91,6 +91,7 @@ export class Overlay {
 
   /** LevelDB has it all. */
   free(): void {
+    for (const index of this.#spaces.values()) index.free();
     this.#spaces.clear();
     this.#pages.free();
   }

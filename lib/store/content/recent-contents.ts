@@ -10,7 +10,7 @@ import { HASH_BYTES } from "../records/record.ts";
 /** Contents up to this size (bytes) are kept: what is stored as one value, mostly. */
 const LARGEST = 8 * 1024;
 /** One ring for all stores of a home. What is not asked for while half of it fills is forgotten some time. */
-const RING_BYTES = 6 * 1024 * 1024;
+const RING_BYTES = 8 * 1024 * 1024;
 /** Places in which digests are looked up: two for each. More small contents than this are not kept. */
 const SLOTS = 16 * 1024;
 
