@@ -45,7 +45,7 @@ const FNV_START = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 
 /** Hash of the key of an operation. */
-export function hashAt(page: Buffer, offset: number): number {
+function hashAt(page: Buffer, offset: number): number {
   const start = offset + OPERATION_HEADER_SIZE;
   const end = start + page.readUInt32BE(offset);
   let hash = FNV_START;
