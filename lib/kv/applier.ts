@@ -11,10 +11,11 @@ import type { Checkpoint } from "./checkpoint.ts";
 import type { LevelBatch, LevelDb } from "./leveldb.ts";
 import { OWN_SPACE, physicalKey } from "./key.ts";
 import type { Batch } from "./batch.ts";
-import type { Key, Range, Sealer } from "./kv.ts";
-import type { Change } from "./overlay.ts";
+import type { Key, Place, Range, Sealer, Separation } from "./kv.ts";
+import type { AppliedChange, Change } from "./overlay.ts";
 import { Overlay } from "./overlay.ts";
 import type { OnPoint } from "./points.ts";
+import { Separator } from "./separator.ts";
 
 /** Key of the checkpoint in the layer's own space. */
 export const CHECKPOINT_KEY: Key = "checkpoint";
@@ -58,8 +59,13 @@ export interface ApplierOptions {
   readonly sealerOf: (space: number) => Sealer;
   /** The checkpoint to write with the last batch. */
   readonly checkpoint: (applied: number) => Checkpoint;
-  /** Makes durable what the changes refer to, before LevelDB has them. */
-  readonly prepare: () => Promise<void>;
+  readonly separationOf: (space: number) => Separation | undefined;
+  /** Appends to the value files. */
+  readonly append: (space: number, values: readonly Buffer[]) => Promise<Place[]>;
+  /** Makes all that was appended survive power loss. */
+  readonly syncValues: () => Promise<void>;
+  /** The same for all records, whose values do already. */
+  readonly syncRecords: () => Promise<void>;
   /** A number that moves whenever somebody begins to wait for the disk. */
   readonly syncs: () => number;
   /** True when so much waits for that, that changes are applied without waiting for quiet. */
@@ -77,6 +83,7 @@ interface Waiter {
 
 export class Applier {
   readonly #options: ApplierOptions;
+  readonly #separator: Separator;
   #active: Overlay;
   #applying: Overlay | null = null;
   #applied: number;
@@ -96,6 +103,11 @@ export class Applier {
   /** Starts from the last checkpoint and what was replayed since; {@link wake} sets it going. */
   constructor(options: ApplierOptions, from: { applied: number; replayed: Overlay }) {
     this.#options = options;
+    this.#separator = new Separator({
+      separationOf: options.separationOf,
+      has: (space, key) => options.db.get(physicalKey(space, key)) !== undefined,
+      append: options.append,
+    });
     this.#applied = from.applied;
     this.#active = from.replayed;
   }
@@ -219,24 +231,23 @@ export class Applier {
   }
 
   async #apply(overlay: Overlay): Promise<void> {
-    const { db, onPoint } = this.#options;
     const applied = Math.max(this.#applied, overlay.lastSeq);
     const changes = overlay.entries();
     let written: Checkpoint | null = null;
     this.#patience = PATIENCE;
-    await this.#options.prepare();
-    while (written === null) {
-      written = await db.write(async (batch) => {
-        const checkpoint = (await this.#fill(batch, changes)) ? this.#options.checkpoint(applied) : null;
-        // It goes with the last batch: seen on disk, it proves that all before it is there.
-        if (checkpoint !== null) batch.put(physicalKey(OWN_SPACE, CHECKPOINT_KEY), encodeCheckpoint(checkpoint));
-        onPoint("batch");
-        return checkpoint;
-      }, isCheckpoint);
+    this.#separator.restart();
+    for (let first = true; written === null; first = false) {
+      const { taken, last } = take(changes);
+      if (first && !last) await this.#syncAll();
+      const separated = await this.#separator.separate(taken);
+      // What is appended may get to the disk late, but not after the checkpoint, behind which no record tells of it.
+      if (last) await this.#options.syncValues();
+      written = await this.#write(separated, last ? applied : null);
     }
-    onPoint("applied");
+    this.#options.onPoint("applied");
     this.#applied = applied;
     this.#applying = null;
+    this.#separator.finish();
     overlay.free();
     try {
       await this.#options.release(written);
@@ -246,27 +257,45 @@ export class Applier {
     }
   }
 
-  /** Seals changes into the batch until it is full, giving other work a turn every millisecond. True: that was all. */
-  async #fill(batch: LevelBatch, changes: ReturnType<Overlay["entries"]>): Promise<boolean> {
+  /**
+   * Several batches are not taken as one: power loss may leave some of them. What is in them must then be in the log, or half of
+   * a commit would be there, and half of it would not.
+   */
+  async #syncAll(): Promise<void> {
+    await this.#options.syncValues();
+    // The log tells of its failure itself; only LevelDB can make the changes durable then.
+    await this.#options.syncRecords().catch(() => undefined);
+  }
+
+  /** @param applied everything up to this record is in LevelDB with this batch; null: more follows */
+  #write(changes: readonly AppliedChange[], applied: number | null): Promise<Checkpoint | null> {
+    const { db, onPoint } = this.#options;
+    return db.write(async (batch) => {
+      await this.#fill(batch, changes);
+      const checkpoint = applied === null ? null : this.#options.checkpoint(applied);
+      // It goes with the last batch: seen on disk, it proves that all before it is there.
+      if (checkpoint !== null) batch.put(physicalKey(OWN_SPACE, CHECKPOINT_KEY), encodeCheckpoint(checkpoint));
+      onPoint("batch");
+      return checkpoint;
+    }, isCheckpoint);
+  }
+
+  /** Seals changes into the batch, giving other work a turn every millisecond. */
+  async #fill(batch: LevelBatch, changes: readonly AppliedChange[]): Promise<void> {
     const { clock, sealerOf } = this.#options;
     await this.#stepBack();
     let sliceEnd = clock.monotonic() + SLICE;
-    let bytes = 0;
-    for (let count = 1; count <= BATCH_OPERATIONS && bytes < BATCH_BYTES; count++) {
-      const next = changes.next();
-      if (next.done === true) return true;
-      const [space, key, value] = next.value;
+    let count = 0;
+    for (const { space, key, value } of changes) {
       const physical = physicalKey(space, key);
       if (value === null) batch.del(physical);
       else batch.put(physical, value.length === 0 ? EMPTY : sealerOf(space).seal(physical, value));
-      bytes += value?.length ?? 0;
-      if (count % SLICE_OPERATIONS === 0 && clock.monotonic() >= sliceEnd) {
+      if (++count % SLICE_OPERATIONS === 0 && clock.monotonic() >= sliceEnd) {
         await nextTurn();
         await this.#stepBack();
         sliceEnd = clock.monotonic() + SLICE;
       }
     }
-    return false;
   }
 
   /** Lets go first whoever syncs again and again, unless somebody waits for LevelDB or it is far behind. */
@@ -314,4 +343,16 @@ export class Applier {
     this.#retryNow = null;
     this.#retryDelay = Math.min(this.#retryDelay * 2, RETRY_LAST);
   }
+}
+
+/** The next changes that fill a batch, and whether they were the last ones. */
+function take(changes: Generator<AppliedChange>): { readonly taken: AppliedChange[]; readonly last: boolean } {
+  const taken: AppliedChange[] = [];
+  for (let bytes = 0; taken.length < BATCH_OPERATIONS && bytes < BATCH_BYTES;) {
+    const next = changes.next();
+    if (next.done === true) return { taken, last: true };
+    taken.push(next.value);
+    bytes += next.value.value?.length ?? 0;
+  }
+  return { taken, last: false };
 }

@@ -59,6 +59,20 @@ export interface Place {
   readonly length: number;
 }
 
+/**
+ * Which values of a space are kept in value files, with a reference to each in the database. They are moved there after their
+ * commit, in the background: {@link Space.get} returns the value before that, and the reference after it.
+ */
+export interface Separation {
+  /**
+   * The bytes to append, a view of the value; null for a value that stays where it is. A key that a value is separated from
+   * means the same bytes for ever: they are not appended again while the key is there.
+   */
+  separate(key: Buffer, value: Buffer): Buffer | null;
+  /** The value that stands for appended bytes. */
+  reference(place: Place): Buffer;
+}
+
 /** How long (ms) a deferred batch waits at most for a commit to go with. */
 export const DEFER_MS = 20;
 
@@ -113,10 +127,11 @@ export interface Space {
 /** An open database. One per process and directory. */
 export interface Kv {
   /**
-   * The space with this id (1 to 2^32 − 2). `sealer` is used for everything written or read through it.
+   * The space with this id (1 to 2^32 − 2). `sealer` is used for everything written or read through it. Without a separation
+   * all its values are in the database itself.
    * @throws MemfsError `bad_key` when records of the space are {@link withheld}, `closed`
    */
-  space(id: number, sealer: Sealer): Space;
+  space(id: number, sealer: Sealer, separation?: Separation): Space;
   /** Space ids with redo records that could not be replayed, because no sealer was known for them at open. */
   withheld(): readonly number[];
   /** Drops the withheld records of a space (its store was deleted). */

@@ -13,7 +13,7 @@ import { FORMAT, readFormat, upgradeFormat, writeFormat } from "./format.ts";
 import { MAX_SPACE, OWN_SPACE, physicalKey, spaceStart } from "./key.ts";
 import { Batch } from "./batch.ts";
 import type { Extent } from "./extent.ts";
-import type { Entry, Key, Kv, Origin, Place, Range, Sealer, Space } from "./kv.ts";
+import type { Entry, Key, Kv, Origin, Place, Range, Sealer, Separation, Space } from "./kv.ts";
 import { DATABASE_DIR, REDO_DIR, VALUES_DIR } from "./layout.ts";
 import type { Bounds, LevelKvOptions } from "./level-options.ts";
 import { LevelDb } from "./leveldb.ts";
@@ -101,6 +101,7 @@ class LevelKv implements Kv {
   readonly #onPoint: OnPoint;
   readonly #applier: Applier;
   readonly #sealers = new Map<number, Sealer>();
+  readonly #separations = new Map<number, Separation>();
   readonly #withheld: Map<number, Withheld>;
   readonly #destroyed = new Set<number>();
   readonly #deferred = new Deferred(
@@ -125,7 +126,11 @@ class LevelKv implements Kv {
       eager: bounds.soft / 2,
       sealerOf: (space: number) => this.#sealerOf(space),
       checkpoint: (seq: number) => ({ applied: seq, newestFile: redo.durableFile, withheld: new Map(this.#withheld) }),
-      prepare: () => values.sync(),
+      separationOf: (space: number) => this.#separations.get(space),
+      append: (space: number, separated: readonly Buffer[]) =>
+        values.append(space, { sealer: this.#sealerOf(space), values: separated, written: () => undefined }),
+      syncValues: () => values.sync(),
+      syncRecords: () => redo.sync(),
       syncs: () => redo.syncs,
       urgent: () => values.unsynced >= UNSYNCED_VALUES,
       release: (written: Checkpoint) => redo.release(written),
@@ -135,7 +140,7 @@ class LevelKv implements Kv {
     this.#applier.wake();
   }
 
-  space(id: number, sealer: Sealer): Space {
+  space(id: number, sealer: Sealer, separation?: Separation): Space {
     this.check(OWN_SPACE);
     if (!Number.isInteger(id) || id <= OWN_SPACE || id > MAX_SPACE) {
       throw new MemfsError("invalid_argument", `${id} is no space id; it must be from 1 to ${MAX_SPACE}`);
@@ -147,6 +152,7 @@ class LevelKv implements Kv {
       );
     }
     this.#sealers.set(id, sealer);
+    if (separation !== undefined) this.#separations.set(id, separation);
     return new LevelSpace(this, id, sealer);
   }
 
@@ -289,6 +295,7 @@ class LevelKv implements Kv {
     await this.#values.remove(space);
     await this.#db.erase(range, [range.gte, physicalKey(space, LAST_KEY)], () => this.#onPoint("erased"));
     this.#sealers.delete(space);
+    this.#separations.delete(space);
   }
 
   #sealerOf(space: number): Sealer {

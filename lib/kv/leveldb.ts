@@ -37,7 +37,7 @@ const OPTIONS = Object.freeze({
   cacheSize: 8 * MIB,
   maxFileSize: MIB,
   maxOpenFiles: 74,
-  // Twice the default: large content is taken some 20 % faster, because less is compacted, for at most 8 MiB of memory.
+  // Twice the default: less is compacted, for at most 8 MiB of memory.
   writeBufferSize: 8 * MIB,
 });
 /** Values that must not be lost with the page cache. */

@@ -9,6 +9,13 @@ const OPERATION_COST = 64;
 
 export type Change = readonly [key: Key, value: Buffer | null];
 
+/** One change on its way to LevelDB; a null value deletes. Key and value are views. */
+export interface AppliedChange {
+  readonly space: number;
+  readonly key: Buffer;
+  readonly value: Buffer | null;
+}
+
 export class Overlay {
   readonly #spaces = new Map<number, KeyIndex>();
   readonly #pages = new Pages();
@@ -80,11 +87,11 @@ export class Overlay {
     this.#spaces.delete(space);
   }
 
-  /** All changes, in no order; key and value are views, valid until the next one, or {@link free}. */
-  *entries(): Generator<readonly [space: number, key: Buffer, value: Buffer | null]> {
+  /** All changes, always in the same order as long as none is added; key and value are views, valid until {@link free}. */
+  *entries(): Generator<AppliedChange> {
     for (const [space, index] of this.#spaces) {
       for (const { page, offset } of index.places()) {
-        yield [space, keyBytesAt(page, offset), operationAt(page, offset)];
+        yield { space, key: keyBytesAt(page, offset), value: operationAt(page, offset) };
       }
     }
   }

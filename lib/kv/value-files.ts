@@ -1,6 +1,6 @@
 /**
- * Large values, outside of LevelDB: appended to files of their space, sealed, and never moved or changed. LevelDB would
- * write each several times, and durably at once; here the kernel has them when an append resolves, and the disk before
+ * Values outside of LevelDB: appended to files of their space, sealed, and never moved or changed. LevelDB would
+ * write each several times, and large ones durably at once; here the kernel has them when an append resolves, and the disk before
  * anything that refers to them is durable.
  */
 import { mkdir, readdir, rm } from "node:fs/promises";

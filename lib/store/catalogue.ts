@@ -11,6 +11,7 @@ import { CATALOGUE_SPACE, type Keyring, type StoreKeys } from "./crypto/keyring.
 import { rangeOf, readU48 } from "./records/keys.ts";
 import { u48 } from "../u48.ts";
 import { changePolicy, DEFAULT_POLICY } from "./policy.ts";
+import { contentSeparation } from "./content/manifest.ts";
 import { RecentContents } from "./content/recent-contents.ts";
 import { slugFor } from "./slug.ts";
 import type { StateOptions } from "./state.ts";
@@ -224,7 +225,7 @@ export class Catalogue {
 
   #storeOptions(space: number, keys: StoreKeys): Omit<StateOptions, "counters" | "policy"> {
     const { kv, clock, ids } = this.#options;
-    return { space: kv.space(space, keys.sealer), tagKeys: keys, clock, ids, recent: this.#recent };
+    return { space: kv.space(space, keys.sealer, contentSeparation), tagKeys: keys, clock, ids, recent: this.#recent };
   }
 
   /** Space ids are never used twice: the next one is stored before this one is touched. */

@@ -53,7 +53,7 @@ function compareWithMaps(t: Test, overlay: Overlay, random: () => number): void 
     }
   }
   const all = new Map(SPACES.map((space): [number, Entry[]] => [space, []]));
-  for (const [space, key, value] of overlay.entries()) {
+  for (const { space, key, value } of overlay.entries()) {
     all.get(space)?.push([key.toString("latin1"), value && Buffer.from(value)]);
   }
   for (const [space, expected] of model) t.strictSame(sorted(all.get(space) ?? []), sorted(expected), "all, each once");

@@ -12,9 +12,10 @@
  * A place is the varints number of the value file, offset, and length there.
  */
 
-import type { Place } from "../../kv/kv.ts";
+import type { Place, Separation } from "../../kv/kv.ts";
 import type { ContentReference } from "./chunk.ts";
 import { Reader, Writer } from "../records/codec.ts";
+import { contentKey } from "../records/keys.ts";
 import { begin, HASH_BYTES } from "../records/record.ts";
 
 const FORMAT = 1;
@@ -23,6 +24,10 @@ const MANIFEST = 1;
 const PLACED = 2;
 /** Record format and kind. */
 const HEADER_BYTES = 2;
+/** First byte of the keys of content. */
+const CONTENT_KEY = contentKey("").charCodeAt(0);
+/** From here on (bytes) a reference is so much smaller than the content that LevelDB, which writes values several times, gets that. */
+const SEPARATE_BYTES = 1024;
 
 /** Content by reference, and its end. */
 export interface Manifest {
@@ -39,6 +44,13 @@ export function encodeRaw(bytes: Buffer): Buffer {
 export function encodePlace({ file, offset, length }: Place): Buffer {
   return new Writer().u8(FORMAT).u8(PLACED).varint(file).varint(offset).varint(length).view();
 }
+
+/** Content that is stored as its bytes goes to the value files when it is not tiny. */
+export const contentSeparation: Separation = Object.freeze({
+  separate: (key: Buffer, value: Buffer) =>
+    key[0] === CONTENT_KEY && value[1] === RAW && value.length >= SEPARATE_BYTES ? value.subarray(HEADER_BYTES) : null,
+  reference: encodePlace,
+});
 
 /** The references of a manifest that only grows: each is encoded once. */
 export class ManifestWriter {
