@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import t from "tap";
 import { TapReport } from "../scripts/tap-report.mjs";
 
@@ -80,4 +81,11 @@ not ok 1 - test/a.test.ts # time=9ms
   ...`);
   t.equal(summary, "0 passed, 1 failed");
   t.match(printed, "signal: SIGKILL");
+});
+
+t.test("what a test starts runs as it does without tap", async (t) => {
+  const started = execFileSync(process.execPath, ["-p", "process.env.NODE_OPTIONS"], { encoding: "utf8" });
+  t.equal(started, "undefined\n");
+  const bare = execFileSync(process.execPath, ["-p", "process.env.NODE_OPTIONS"], { encoding: "utf8", env: {} });
+  t.equal(bare, "undefined\n", "also with an environment of its own");
 });
