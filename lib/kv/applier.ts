@@ -5,12 +5,14 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../clock.ts";
 import { MemfsError } from "../errors.ts";
+import { Views } from "../views.ts";
 import type { Logger } from "../log.ts";
 import { encodeCheckpoint } from "./checkpoint.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { LevelBatch, LevelDb } from "./leveldb.ts";
-import { OWN_SPACE, physicalKey } from "./key.ts";
-import type { Batch } from "./batch.ts";
+import { OWN_SPACE, physicalKey, SPACE_BYTES } from "./key.ts";
+import { type Batch, keyBytesAt, OPERATION_HEADER_SIZE } from "./batch.ts";
+import type { OperationPlace } from "./key-index.ts";
 import type { Key, Place, Range, Sealer, Separation } from "./kv.ts";
 import type { AppliedChange, Change } from "./overlay.ts";
 import { Overlay } from "./overlay.ts";
@@ -45,6 +47,8 @@ const RETRY_FIRST = 100;
 const RETRY_LAST = 5000;
 
 const EMPTY = Buffer.alloc(0);
+/** Longer keys (bytes) get memory of their own. */
+const LONGEST_KEY = 256;
 
 /** Only what a checkpoint speaks for must survive power loss: the redo log has all of it until then. */
 const isCheckpoint = (checkpoint: Checkpoint | null): boolean => checkpoint !== null;
@@ -84,6 +88,7 @@ interface Waiter {
 export class Applier {
   readonly #options: ApplierOptions;
   readonly #separator: Separator;
+  readonly #keys = new Views(Buffer.alloc(LONGEST_KEY));
   #active: Overlay;
   #applying: Overlay | null = null;
   #applied: number;
@@ -232,12 +237,13 @@ export class Applier {
 
   async #apply(overlay: Overlay): Promise<void> {
     const applied = Math.max(this.#applied, overlay.lastSeq);
-    const changes = overlay.entries();
+    const changes = overlay.changes();
     let written: Checkpoint | null = null;
     this.#patience = PATIENCE;
     this.#separator.restart();
     for (let first = true; written === null; first = false) {
-      const { taken, last } = take(changes);
+      const taken = changes.take({ changes: BATCH_OPERATIONS, bytes: BATCH_BYTES });
+      const last = changes.ended;
       if (first && !last) await this.#syncAll();
       const separated = await this.#separator.separate(taken);
       // What is appended may get to the disk late, but not after the checkpoint, behind which no record tells of it.
@@ -286,8 +292,8 @@ export class Applier {
     await this.#stepBack();
     let sliceEnd = clock.monotonic() + SLICE;
     let count = 0;
-    for (const { space, key, value } of changes) {
-      const physical = physicalKey(space, key);
+    for (const { space, place, value } of changes) {
+      const physical = this.#physicalKey(space, place);
       if (value === null) batch.del(physical);
       else batch.put(physical, value.length === 0 ? EMPTY : sealerOf(space).seal(physical, value));
       if (++count % SLICE_OPERATIONS === 0 && clock.monotonic() >= sliceEnd) {
@@ -296,6 +302,18 @@ export class Applier {
         sliceEnd = clock.monotonic() + SLICE;
       }
     }
+  }
+
+  /** Valid until the next call: LevelDB copies it. */
+  #physicalKey(space: number, { page, offset }: OperationPlace): Buffer {
+    const start = offset + OPERATION_HEADER_SIZE;
+    const end = start + page.readUInt32BE(offset);
+    const size = SPACE_BYTES + end - start;
+    if (size > LONGEST_KEY) return physicalKey(space, keyBytesAt(page, offset));
+    const key = this.#keys.first(size);
+    key.writeUInt32BE(space, 0);
+    for (let from = start, to = SPACE_BYTES; from < end;) key[to++] = page[from++] ?? 0;
+    return key;
   }
 
   /** Lets go first whoever syncs again and again, unless somebody waits for LevelDB or it is far behind. */
@@ -343,16 +361,4 @@ export class Applier {
     this.#retryNow = null;
     this.#retryDelay = Math.min(this.#retryDelay * 2, RETRY_LAST);
   }
-}
-
-/** The next changes that fill a batch, and whether they were the last ones. */
-function take(changes: Generator<AppliedChange>): { readonly taken: AppliedChange[]; readonly last: boolean } {
-  const taken: AppliedChange[] = [];
-  for (let bytes = 0; taken.length < BATCH_OPERATIONS && bytes < BATCH_BYTES;) {
-    const next = changes.next();
-    if (next.done === true) return { taken, last: true };
-    taken.push(next.value);
-    bytes += next.value.value?.length ?? 0;
-  }
-  return { taken, last: false };
 }

@@ -103,9 +103,15 @@ export class KeyIndex {
     }
   }
 
-  /** The last operation on each key, in no order. */
-  *places(): Generator<OperationPlace> {
-    for (const address of this.#table.addresses) if (address !== 0) yield this.#find(address - 1);
+  /** How many places there are to ask for with {@link placeAt}. */
+  get slots(): number {
+    return this.#table.hashes.length;
+  }
+
+  /** The last operation on one of the keys; null for a slot that is free. */
+  placeAt(slot: number): OperationPlace | null {
+    const address = this.#table.addresses[slot] ?? 0;
+    return address === 0 ? null : this.#find(address - 1);
   }
 
   /** Those on keys that begin with the prefix. */

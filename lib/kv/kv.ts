@@ -64,6 +64,8 @@ export interface Place {
  * commit, in the background: {@link Space.get} returns the value before that, and the reference after it.
  */
 export interface Separation {
+  /** No shorter value (bytes) is asked about. */
+  readonly least: number;
   /**
    * The bytes to append, a view of the value; null for a value that stays where it is. A key that a value is separated from
    * means the same bytes for ever: they are not appended again while the key is there.

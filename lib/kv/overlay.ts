@@ -1,6 +1,6 @@
 /** Committed values that LevelDB has not taken yet, plain, by space. A `null` is a deletion. */
-import { type Batch, keyAt, keyBytesAt, operationAt } from "./batch.ts";
-import { KeyIndex } from "./key-index.ts";
+import { type Batch, keyAt, operationAt } from "./batch.ts";
+import { KeyIndex, type OperationPlace } from "./key-index.ts";
 import type { Key, Range } from "./kv.ts";
 import { Pages } from "../pages.ts";
 
@@ -9,11 +9,46 @@ const OPERATION_COST = 64;
 
 export type Change = readonly [key: Key, value: Buffer | null];
 
-/** One change on its way to LevelDB; a null value deletes. Key and value are views. */
+/** One change on its way to LevelDB; a null value deletes. Value and page are valid until {@link Overlay.free}. */
 export interface AppliedChange {
   readonly space: number;
-  readonly key: Buffer;
+  /** Where its operation is, with the key. */
+  readonly place: OperationPlace;
   readonly value: Buffer | null;
+}
+
+/** Goes through all changes of an overlay, in no order, but always in the same one as long as none is added. */
+export class ChangeReader {
+  readonly #spaces: (readonly [number, KeyIndex])[];
+  #space = 0;
+  #slot = 0;
+
+  constructor(spaces: Iterable<readonly [number, KeyIndex]>) {
+    this.#spaces = [...spaces];
+  }
+
+  /** True when all were taken. */
+  get ended(): boolean {
+    return this.#space === this.#spaces.length;
+  }
+
+  /** The next ones, until they are so many or their values so many bytes. */
+  take(limits: { readonly changes: number; readonly bytes: number }): AppliedChange[] {
+    const taken: AppliedChange[] = [];
+    let bytes = 0;
+    for (; this.#space < this.#spaces.length; this.#space++, this.#slot = 0) {
+      const [space, index] = this.#spaces[this.#space] as readonly [number, KeyIndex];
+      for (const { slots } = index; this.#slot < slots; this.#slot++) {
+        const place = index.placeAt(this.#slot);
+        if (place === null) continue;
+        if (taken.length >= limits.changes || bytes >= limits.bytes) return taken;
+        const value = operationAt(place.page, place.offset);
+        taken.push({ space, place, value });
+        bytes += value === null ? 0 : value.length;
+      }
+    }
+    return taken;
+  }
 }
 
 export class Overlay {
@@ -87,13 +122,9 @@ export class Overlay {
     this.#spaces.delete(space);
   }
 
-  /** All changes, always in the same order as long as none is added; key and value are views, valid until {@link free}. */
-  *entries(): Generator<AppliedChange> {
-    for (const [space, index] of this.#spaces) {
-      for (const { page, offset } of index.places()) {
-        yield { space, key: keyBytesAt(page, offset), value: operationAt(page, offset) };
-      }
-    }
+  /** All changes; none may be added meanwhile. */
+  changes(): ChangeReader {
+    return new ChangeReader(this.#spaces);
   }
 
   /** LevelDB has it all. */

@@ -1,4 +1,5 @@
 /** Takes the larger values out of changes on their way to LevelDB, which would write each several times, into value files. */
+import { keyBytesAt } from "./batch.ts";
 import type { Place, Separation } from "./kv.ts";
 import type { AppliedChange } from "./overlay.ts";
 
@@ -46,27 +47,28 @@ export class Separator {
    * @throws MemfsError `no_space`, `io`
    */
   async separate(changes: readonly AppliedChange[]): Promise<AppliedChange[]> {
-    const left: AppliedChange[] = [];
-    for (let index = 0; index < changes.length;) {
-      const space = changes[index]?.space ?? 0;
-      let end = index + 1;
-      while (changes[end]?.space === space) end++;
-      const run = changes.slice(index, end);
+    for (let start = 0, end = 0; start < changes.length; start = end) {
+      const space = changes[start]?.space ?? 0;
+      for (end = start; changes[end]?.space === space; end++);
       const separation = this.#options.separationOf(space);
-      if (separation !== undefined) await this.#decide(space, separation, run);
-      for (const change of run) this.#carry(change, separation, left);
-      index = end;
+      if (separation !== undefined) await this.#decide(separation, changes, { space, start, end });
     }
-    return left;
+    return this.#carry(changes);
   }
 
-  /** Of changes of one space, the next ones. */
-  async #decide(space: number, separation: Separation, changes: readonly AppliedChange[]): Promise<void> {
+  /** Of the changes from `start` to before `end`, which are of one space. */
+  async #decide(
+    separation: Separation,
+    changes: readonly AppliedChange[],
+    { space, start, end }: { space: number; start: number; end: number },
+  ): Promise<void> {
     const numbers: number[] = [];
     const values: Buffer[] = [];
-    for (const [index, { key, value }] of changes.entries()) {
+    for (let index = start; index < end; index++) {
+      const { value, place } = changes[index] as AppliedChange;
       const number = this.#count + index;
-      if (value === null || this.#outcomes.has(number)) continue;
+      if (value === null || value.length < separation.least || this.#outcomes.has(number)) continue;
+      const key = keyBytesAt(place.page, place.offset);
       const separate = separation.separate(key, value);
       if (separate === null) continue;
       if (this.#trusted && this.#options.has(space, key)) {
@@ -76,14 +78,20 @@ export class Separator {
       numbers.push(number);
       values.push(separate);
     }
-    const places = values.length === 0 ? [] : await this.#options.append(space, values);
+    if (values.length === 0) return;
+    const places = await this.#options.append(space, values);
     for (const [index, place] of places.entries()) this.#outcomes.set(numbers[index] ?? 0, place);
   }
 
-  #carry(change: AppliedChange, separation: Separation | undefined, left: AppliedChange[]): void {
-    const outcome = this.#outcomes.get(this.#count++);
-    if (outcome === "known") return;
-    if (outcome === undefined || separation === undefined) left.push(change);
-    else left.push({ space: change.space, key: change.key, value: separation.reference(outcome) });
+  #carry(changes: readonly AppliedChange[]): AppliedChange[] {
+    const left: AppliedChange[] = [];
+    for (const change of changes) {
+      const outcome = this.#outcomes.get(this.#count++);
+      if (outcome === "known") continue;
+      const separation = outcome === undefined ? undefined : this.#options.separationOf(change.space);
+      if (outcome === undefined || separation === undefined) left.push(change);
+      else left.push({ space: change.space, place: change.place, value: separation.reference(outcome) });
+    }
+    return left;
   }
 }

@@ -13,7 +13,8 @@ import { killed, linkOf, valueFiles } from "../fixtures/value-files.ts";
 const LONG = 1000;
 /** Values of keys that begin with `v`, when they are long. Such a key always has the same value. */
 const separation: Separation = {
-  separate: (key, value) => (key[0] === "v".charCodeAt(0) && value.length >= LONG ? value : null),
+  least: LONG,
+  separate: (key, value) => (key[0] === "v".charCodeAt(0) ? value : null),
   reference: (place) => Buffer.from(JSON.stringify(place)),
 };
 

@@ -47,8 +47,9 @@ export function encodePlace({ file, offset, length }: Place): Buffer {
 
 /** Content that is stored as its bytes goes to the value files when it is not tiny. */
 export const contentSeparation: Separation = Object.freeze({
+  least: HEADER_BYTES + SEPARATE_BYTES,
   separate: (key: Buffer, value: Buffer) =>
-    key[0] === CONTENT_KEY && value[1] === RAW && value.length >= SEPARATE_BYTES ? value.subarray(HEADER_BYTES) : null,
+    key[0] === CONTENT_KEY && value[1] === RAW ? value.subarray(HEADER_BYTES) : null,
   reference: encodePlace,
 });
 

@@ -6,6 +6,7 @@ import { randomFillSync } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { MemfsError } from "../../errors.ts";
 import type { Sealer } from "../../kv/kv.ts";
+import { Views } from "../../views.ts";
 import { type Aead, createAead, NONCE_SIZE, TAG_SIZE } from "./aead.ts";
 
 const PLAIN_FORMAT = 0;
@@ -14,31 +15,35 @@ const AES_HEADER = 1 + NONCE_SIZE;
 const PLAIN_HEADER = 1 + 4;
 
 /** Random bytes are drawn for many nonces at once: a draw costs ~1 µs however small. */
-const nonces = Buffer.allocUnsafeSlow(NONCE_SIZE * 512);
-let noncesUsed = nonces.length;
+const NONCES = 512;
+const randomBytes = Buffer.allocUnsafeSlow(NONCE_SIZE * NONCES);
+const nonces = Array.from({ length: NONCES }, (_, index) =>
+  randomBytes.subarray(index * NONCE_SIZE, (index + 1) * NONCE_SIZE),
+);
+let noncesUsed = NONCES;
 
 /** Random, never a counter: a restored backup or a cloned disk would use the same counter again under the same key. */
 function takeNonce(): Buffer {
-  if (noncesUsed === nonces.length) {
-    randomFillSync(nonces);
+  if (noncesUsed === NONCES) {
+    randomFillSync(randomBytes);
     noncesUsed = 0;
   }
-  return nonces.subarray(noncesUsed, (noncesUsed += NONCE_SIZE));
+  return nonces[noncesUsed++] as Buffer;
 }
 
 /** Format byte and context in one piece, in a buffer that is used again: it is read before the call returns. */
-let aad = Buffer.alloc(512);
+let aad = new Views(Buffer.alloc(512));
 function aadOf(context: Uint8Array): Buffer {
-  if (aad.length < context.length + 1) aad = Buffer.alloc(2 * context.length);
-  aad[0] = AES_FORMAT;
-  aad.set(context, 1);
-  return aad.subarray(0, context.length + 1);
+  if (aad.bytes.length < context.length + 1) aad = new Views(Buffer.alloc(2 * context.length));
+  aad.bytes[0] = AES_FORMAT;
+  aad.bytes.set(context, 1);
+  return aad.first(context.length + 1);
 }
 
 /** Where values are sealed, used again for each; larger ones get memory of their own. */
 const SCRATCH_SIZE = 256 * 1024;
-const scratch = Buffer.allocUnsafeSlow(SCRATCH_SIZE);
-const scratchBody = scratch.subarray(AES_HEADER);
+const scratch = new Views(Buffer.allocUnsafeSlow(SCRATCH_SIZE));
+const scratchBody = scratch.bytes.subarray(AES_HEADER);
 
 /** AES-256-GCM; the context and the format byte are authenticated with the value. */
 export class AesSealer implements Sealer {
@@ -51,13 +56,14 @@ export class AesSealer implements Sealer {
 
   seal(context: Uint8Array, value: Uint8Array): Buffer {
     const size = this.sealedSize(value.length);
-    const sealed = size <= SCRATCH_SIZE ? scratch : Buffer.allocUnsafeSlow(size);
+    const isSmall = size <= SCRATCH_SIZE;
+    const sealed = isSmall ? scratch.first(size) : Buffer.allocUnsafeSlow(size);
     const nonce = takeNonce();
     sealed[0] = AES_FORMAT;
     sealed.set(nonce, 1);
-    const body = sealed === scratch ? scratchBody : sealed.subarray(AES_HEADER);
+    const body = isSmall ? scratchBody : sealed.subarray(AES_HEADER);
     this.#aead.seal({ nonce, aad: aadOf(context) }, value, body);
-    return sealed === scratch ? scratch.subarray(0, size) : sealed;
+    return sealed;
   }
 
   sealedSize(length: number): number {
