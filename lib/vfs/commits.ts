@@ -161,7 +161,7 @@ interface Recording {
 }
 
 /** What a draft's bytes were made from, in the mount's knowledge of this moment. */
-function baseOf(view: View, draft: Draft): MadeFrom {
+function madeFrom(view: View, draft: Draft): MadeFrom {
   const { base } = draft;
   if (base !== "seen") return base;
   const { memory = null } = view.live.store.node(draft.node) ?? {};
@@ -172,7 +172,7 @@ function baseOf(view: View, draft: Draft): MadeFrom {
 
 function contentOf(view: View, draft: Draft, { content, handle, run, note, beside }: Recording): ContentCommit {
   const { mtime, ctime } = draft;
-  const base = baseOf(view, draft);
+  const base = madeFrom(view, draft);
   return {
     content,
     base,
