@@ -64,6 +64,8 @@ await installDebian([
   { command: "sqlite3", package: "sqlite3" },
   { command: "unzip", package: "unzip" },
   { command: "vim", package: "vim" },
+  { command: "mkfs.ext4", package: "e2fsprogs" },
+  { command: "mkfs.xfs", package: "xfsprogs" },
   { command: "xz", package: "xz-utils" },
   { command: "zip", package: "zip" },
 ]);
