@@ -68,8 +68,8 @@ export interface ApplierOptions {
   readonly append: (space: number, values: readonly Buffer[]) => Promise<Place[]>;
   /** Makes all that was appended survive power loss. */
   readonly syncValues: () => Promise<void>;
-  /** The same for all records, whose values do already. */
-  readonly syncRecords: () => Promise<void>;
+  /** The same for all records; of those up to this number the values do already. */
+  readonly syncRecords: (through: number) => Promise<void>;
   /** A number that moves whenever somebody begins to wait for the disk. */
   readonly syncs: () => number;
   /** True when so much waits for that, that changes are applied without waiting for quiet. */
@@ -242,9 +242,10 @@ export class Applier {
     this.#patience = PATIENCE;
     this.#separator.restart();
     for (let first = true; written === null; first = false) {
-      const taken = changes.take({ changes: BATCH_OPERATIONS, bytes: BATCH_BYTES });
+      let taken = changes.take({ changes: BATCH_OPERATIONS, bytes: BATCH_BYTES });
+      if (first && !changes.ended && !(await this.#syncAll(applied)))
+        taken = taken.concat(changes.take({ changes: Infinity, bytes: Infinity }));
       const last = changes.ended;
-      if (first && !last) await this.#syncAll();
       const separated = await this.#separator.separate(taken);
       // What is appended may get to the disk late, but not after the checkpoint, behind which no record tells of it.
       if (last) await this.#options.syncValues();
@@ -265,12 +266,15 @@ export class Applier {
 
   /**
    * Several batches are not taken as one: power loss may leave some of them. What is in them must then be in the log, or half of
-   * a commit would be there, and half of it would not.
+   * a commit would be there, and half of it would not. False: the log cannot be synced, which it tells itself; only LevelDB
+   * can make the changes durable now, in one batch, however large.
    */
-  async #syncAll(): Promise<void> {
+  async #syncAll(applied: number): Promise<boolean> {
     await this.#options.syncValues();
-    // The log tells of its failure itself; only LevelDB can make the changes durable then.
-    await this.#options.syncRecords().catch(() => undefined);
+    return this.#options.syncRecords(applied).then(
+      () => true,
+      () => false,
+    );
   }
 
   /** @param applied everything up to this record is in LevelDB with this batch; null: more follows */

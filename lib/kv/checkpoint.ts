@@ -8,7 +8,8 @@ import { readUint64, writeUint64 } from "./redo-record.ts";
 
 /** Redo records of one space that LevelDB has not taken, although it has taken newer ones of other spaces. */
 export interface Withheld {
-  /** Sequence number of the last of them. */
+  /** Sequence numbers of the first and the last of them. Older ones of the space may still stand in the log. */
+  readonly first: number;
   readonly through: number;
   readonly records: number;
 }
@@ -24,10 +25,12 @@ export interface Checkpoint {
 export const EMPTY_CHECKPOINT: Checkpoint = Object.freeze({ applied: 0, newestFile: 0, withheld: new Map() });
 
 const HEADER_SIZE = 16;
-const WITHHELD_SIZE = 16;
+const WITHHELD_SIZE = 24;
+/** As long as there was no first one. */
+const OLD_WITHHELD_SIZE = 16;
 const CRC_SIZE = 4;
 
-/** u64 applied, u32 newest file, u32 count; per withheld space u32 id, u64 through, u32 records; u32 CRC-32 of it all. */
+/** u64 applied, u32 newest file, u32 count; per withheld space u32 id, u64 through, u32 records, u64 first; u32 CRC-32 of it all. */
 export function encodeCheckpoint(checkpoint: Checkpoint): Buffer {
   const size = HEADER_SIZE + checkpoint.withheld.size * WITHHELD_SIZE;
   const bytes = Buffer.alloc(size + CRC_SIZE);
@@ -39,6 +42,7 @@ export function encodeCheckpoint(checkpoint: Checkpoint): Buffer {
     bytes.writeUInt32BE(space, at);
     writeUint64(bytes, withheld.through, at + 4);
     bytes.writeUInt32BE(withheld.records, at + 12);
+    writeUint64(bytes, withheld.first, at + 16);
     at += WITHHELD_SIZE;
   }
   bytes.writeUInt32BE(crc32(bytes.subarray(0, size)), size);
@@ -52,8 +56,11 @@ export function decodeCheckpoint(bytes: Buffer | undefined): Checkpoint {
     throw new MemfsError("damaged", "the database has no valid checkpoint; restore the home from a backup");
   }
   const withheld = new Map<number, Withheld>();
-  for (let at = HEADER_SIZE; at < size; at += WITHHELD_SIZE) {
-    withheld.set(bytes.readUInt32BE(at), { through: readUint64(bytes, at + 4), records: bytes.readUInt32BE(at + 12) });
+  const isOld = size === HEADER_SIZE + bytes.readUInt32BE(12) * OLD_WITHHELD_SIZE;
+  for (let at = HEADER_SIZE; at < size; at += isOld ? OLD_WITHHELD_SIZE : WITHHELD_SIZE) {
+    const first = isOld ? 0 : readUint64(bytes, at + 16);
+    const [through, records] = [readUint64(bytes, at + 4), bytes.readUInt32BE(at + 12)];
+    withheld.set(bytes.readUInt32BE(at), { first, through, records });
   }
   return { applied: readUint64(bytes, 0), newestFile: bytes.readUInt32BE(8), withheld };
 }

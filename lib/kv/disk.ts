@@ -1,7 +1,8 @@
-/** The system calls the redo log and the value files make on an open file; a seam, so that tests can make each of them fail. */
+/** The system calls the redo log and the value files make on an open file, and for its name; a seam, so that tests can make each of them fail. */
 import { fdatasync, ftruncateSync, write, writeSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { promisify } from "node:util";
+import { syncDirectory } from "../atomic-file.ts";
 import { MemfsError } from "../errors.ts";
 
 export interface Disk {
@@ -12,6 +13,8 @@ export interface Disk {
   truncate(fd: number, size: number): void;
   /** In the thread pool: may take as long as the disk does. */
   datasync(fd: number): Promise<void>;
+  /** Makes the entries of a directory survive power loss. */
+  syncDirectory(path: string): Promise<void>;
 }
 
 // fs.writeSync with a position costs ~1.4 µs for 300 bytes; a koffi call is no faster, so nothing native is needed here.
@@ -25,6 +28,7 @@ export const systemDisk: Disk = Object.freeze({
     }),
   truncate: (fd: number, size: number) => ftruncateSync(fd, size),
   datasync: promisify(fdatasync),
+  syncDirectory,
 });
 
 const FULL = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);

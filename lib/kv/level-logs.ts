@@ -9,7 +9,27 @@ import { diskError } from "./disk.ts";
  * is gone has become a table, which LevelDB has synced. @throws MemfsError `no_space`, `io`
  */
 export async function syncLevelLogs(dir: string, disk: Disk): Promise<void> {
-  for (const name of await readdir(dir)) if (name.endsWith(".log")) await syncLog(join(dir, name), disk);
+  for (const name of await logNames(dir)) await syncLog(join(dir, name), disk);
+}
+
+/**
+ * Makes the names of the logs survive power loss, if there are others than those `known` to. LevelDB does that for a new log only
+ * when a table of the old one is finished; until then the whole log could be gone, with batches that were synced.
+ * Resolves with the names. @throws MemfsError `no_space`, `io`
+ */
+export async function syncLogNames(dir: string, disk: Disk, known: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+  const names = await logNames(dir);
+  if (names.every((name) => known.has(name))) return known;
+  try {
+    await disk.syncDirectory(dir);
+  } catch (error) {
+    throw diskError(`cannot sync ${dir}`, error);
+  }
+  return new Set(names);
+}
+
+async function logNames(dir: string): Promise<string[]> {
+  return (await readdir(dir)).filter((name) => name.endsWith(".log"));
 }
 
 async function syncLog(path: string, disk: Disk): Promise<void> {

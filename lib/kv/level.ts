@@ -1,4 +1,5 @@
 /** The durable key-value store: LevelDB behind a redo log. */
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../clock.ts";
 import { systemClock } from "../clock.ts";
@@ -8,7 +9,8 @@ import { Applier, CHECKPOINT_KEY } from "./applier.ts";
 import { decodeCheckpoint } from "./checkpoint.ts";
 import type { Checkpoint, Withheld } from "./checkpoint.ts";
 import { Deferred } from "./deferred.ts";
-import { fullError, systemDisk } from "./disk.ts";
+import type { Disk } from "./disk.ts";
+import { diskError, fullError, systemDisk } from "./disk.ts";
 import { FORMAT, readFormat, upgradeFormat, writeFormat } from "./format.ts";
 import { MAX_SPACE, OWN_SPACE, physicalKey, spaceStart } from "./key.ts";
 import { Batch } from "./batch.ts";
@@ -17,8 +19,10 @@ import type { Entry, Key, Kv, Origin, Place, Range, Sealer, Separation, Space } 
 import { DATABASE_DIR, REDO_DIR, VALUES_DIR } from "./layout.ts";
 import type { Bounds, LevelKvOptions } from "./level-options.ts";
 import { LevelDb } from "./leveldb.ts";
+import { LevelSpace } from "./level-space.ts";
 import type { OnPoint } from "./points.ts";
-import { redoNumbers, RedoLog, ROTATE_SIZE } from "./redo-log.ts";
+import { RedoLog, ROTATE_SIZE } from "./redo-log.ts";
+import { redoNumbers } from "./redo-reader.ts";
 import { Replay } from "./replay.ts";
 import { scanPages } from "./scan.ts";
 import { ValueFiles } from "./value-files.ts";
@@ -35,12 +39,25 @@ const BOUNDS: Bounds = Object.freeze({ soft: 16 * MIB, hard: 64 * MIB });
  * what is damaged; `no_space`, `io`
  */
 export async function openLevelKv(options: LevelKvOptions): Promise<Kv> {
+  await makeDirectories(options.dir, options.disk ?? systemDisk);
   const db = await LevelDb.open(join(options.dir, DATABASE_DIR), options.disk);
   try {
     return await open(db, options);
   } catch (error) {
     await db.close();
     throw error;
+  }
+}
+
+/** All of them survive power loss before there is anything in one: what is in the others would miss it. */
+async function makeDirectories(home: string, disk: Disk): Promise<void> {
+  try {
+    for (const name of [DATABASE_DIR, REDO_DIR, VALUES_DIR]) {
+      await mkdir(join(home, name), { recursive: true, mode: 0o700 });
+    }
+    await disk.syncDirectory(home);
+  } catch (error) {
+    throw diskError(`cannot make the database's directories in ${home}`, error);
   }
 }
 
@@ -57,11 +74,12 @@ async function open(db: LevelDb, options: LevelKvOptions): Promise<Kv> {
   const checkpoint = decodeCheckpoint(db.get(physicalKey(OWN_SPACE, CHECKPOINT_KEY)));
   const replay = new Replay(checkpoint, options.sealerOf);
   const valuesDir = join(options.dir, VALUES_DIR);
-  const values = await ValueFiles.open(valuesDir, disk, options.valueRotateSize);
+  const values = new ValueFiles(valuesDir, disk, options.valueRotateSize);
   const redo = await RedoLog.open({
     ...{ dir, checkpoint, disk, log, onPoint, rotateSize: options.rotateSize ?? ROTATE_SIZE },
     replay: (record, where) => replay.record(record, where),
     verify: (extent) => values.verify(extent, replay.sealer(extent.space)),
+    spoilt: (extent) => values.leave(extent),
   });
   let kv: Kv | null = null;
   try {
@@ -92,7 +110,7 @@ interface Parts {
   readonly onPoint: OnPoint;
 }
 
-class LevelKv implements Kv {
+export class LevelKv implements Kv {
   readonly #db: LevelDb;
   readonly #redo: RedoLog;
   readonly #values: ValueFiles;
@@ -130,7 +148,7 @@ class LevelKv implements Kv {
       append: (space: number, separated: readonly Buffer[]) =>
         values.append(space, { sealer: this.#sealerOf(space), values: separated, written: () => undefined }),
       syncValues: () => values.sync(),
-      syncRecords: () => redo.sync(),
+      syncRecords: (through: number) => redo.sync().then(() => redo.promise(through)),
       syncs: () => redo.syncs,
       urgent: () => values.unsynced >= UNSYNCED_VALUES,
       release: (written: Checkpoint) => redo.release(written),
@@ -170,11 +188,13 @@ class LevelKv implements Kv {
   async sync(): Promise<void> {
     this.check(OWN_SPACE);
     this.#deferred.record();
+    const through = this.#redo.lastSeq;
     // Before the log, so that no synced record refers to what is not there.
-    if (!this.#values.synced) await this.#values.sync();
+    if (!this.#values.synced) await this.#syncValues(through);
     if (!this.#redo.suspect) {
       try {
         await this.#redo.sync();
+        this.#redo.promise(through);
         return;
       } catch {
         // Told already.
@@ -182,6 +202,17 @@ class LevelKv implements Kv {
     }
     // LevelDB syncs for itself what it takes, so what is there is durable whatever the log's own disk blocks say.
     await this.drain();
+  }
+
+  async #syncValues(through: number): Promise<void> {
+    await this.#values.sync();
+    if (this.#closing !== null) return;
+    try {
+      const seq = this.#redo.appendValuesSynced(through);
+      if (seq !== null) this.#applier.note(seq);
+    } catch {
+      // Only damage would be taken for power loss at the next start.
+    }
   }
 
   async drain(): Promise<void> {
@@ -336,51 +367,3 @@ class LevelKv implements Kv {
 
 /** Behind every key of a space. */
 const LAST_KEY: Key = "\xff".repeat(64);
-
-class LevelSpace implements Space {
-  readonly id: number;
-  readonly #kv: LevelKv;
-  readonly #sealer: Sealer;
-
-  constructor(kv: LevelKv, id: number, sealer: Sealer) {
-    this.#kv = kv;
-    this.id = id;
-    this.#sealer = sealer;
-  }
-
-  get(key: Key): Buffer | undefined {
-    return this.#kv.get(this.id, key, this.#sealer);
-  }
-
-  has(key: Key): boolean {
-    return this.#kv.has(this.id, key);
-  }
-
-  scan(range: Range): AsyncIterable<readonly Entry[]> {
-    return this.#kv.scan(this.id, range, this.#sealer);
-  }
-
-  commit(batch: Batch, origin?: Origin, syncs = false): void {
-    this.#kv.commit(this.id, this.#sealer, { batch, origin, syncs });
-  }
-
-  defer(batch: Batch): void {
-    this.#kv.defer(this.id, batch);
-  }
-
-  append(values: readonly Uint8Array[]): Promise<Place[]> {
-    return this.#kv.append(this.id, this.#sealer, values);
-  }
-
-  read(place: Place): Buffer {
-    return this.#kv.values(this.id).read(this.id, this.#sealer, place);
-  }
-
-  readTo(place: Place, target: Buffer): void {
-    this.#kv.values(this.id).readTo(this.id, this.#sealer, { place, target });
-  }
-
-  destroy(): Promise<void> {
-    return this.#kv.destroy(this.id);
-  }
-}

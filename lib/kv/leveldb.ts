@@ -4,7 +4,7 @@ import { Level } from "level";
 import { MemfsError } from "../errors.ts";
 import type { Disk } from "./disk.ts";
 import { requireFree, RESERVE, systemDisk } from "./disk.ts";
-import { syncLevelLogs } from "./level-logs.ts";
+import { syncLevelLogs, syncLogNames } from "./level-logs.ts";
 
 /** What the Node implementation has and the package's common type leaves out. */
 type NodeLevel = Level<Buffer, Buffer> & {
@@ -56,6 +56,8 @@ export class LevelDb {
   #broken = false;
   /** Batches were written that power loss can take. */
   #unsynced = false;
+  /** Logs whose names power loss does not take. */
+  #logs: ReadonlySet<string> = new Set();
   #reopening = false;
   #turn: Promise<void> = Promise.resolve();
 
@@ -130,6 +132,7 @@ export class LevelDb {
         if (synced && this.#unsynced) await this.#risk(syncLevelLogs(this.#dir, this.#disk));
         this.#unsynced = !synced;
         await this.#risk(batch.write(synced ? SYNCED : UNSYNCED));
+        if (synced) this.#logs = await syncLogNames(this.#dir, this.#disk, this.#logs);
         return result;
       } finally {
         await batch.close();

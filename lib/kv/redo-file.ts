@@ -59,33 +59,68 @@ export interface ReadResult {
    * off.
    */
   readonly torn: number;
+  /** Whole records are behind a bad one. */
+  readonly hole: boolean;
   /** The visitor cut off whole records. */
   readonly cut: boolean;
 }
 
-/**
- * Reads a redo file and calls `visit` with each record in order; when that returns false, the record and all behind it are
- * cut off. Null: the file was torn while its header was written.
- * A record that ends early is torn when nothing valid follows it.
- * @throws MemfsError `damaged` when something valid follows, naming file and offset; `format_newer`
- */
-export function readRedoFile(path: string, number: number, visit: (record: RedoRecord) => boolean): ReadResult | null {
-  const bytes = readFileSync(path);
+/** A redo file in memory. */
+export interface LoadedRedoFile {
+  readonly path: string;
+  readonly number: number;
+  readonly firstSeq: number;
+  readonly salt: number;
+  readonly bytes: Buffer;
+}
+
+/** Null: the header never reached the disk. @throws MemfsError `damaged`, `format_newer`, `io` */
+export function loadRedoFile(path: string, number: number): LoadedRedoFile | null {
+  const bytes = readBytes(path);
   const header = readFileHeader(bytes, path, number);
-  if (header === null) return null;
-  let seq = header.firstSeq;
+  return header === null ? null : { path, number, bytes, firstSeq: header.firstSeq, salt: header.salt };
+}
+
+function readBytes(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw diskError(`cannot read redo file ${path}`, error);
+  }
+}
+
+/**
+ * Calls `visit` with each record in order; when that returns false, the record and all behind it are cut off.
+ * @throws MemfsError `damaged`, naming file and offset; `format_newer`
+ */
+export function readRedoFile(file: LoadedRedoFile, visit: (record: RedoRecord) => boolean): ReadResult {
+  const { path, bytes, firstSeq, salt } = file;
+  let seq = firstSeq;
   let end = FILE_HEADER_SIZE;
   for (;;) {
-    const record = readRecord(bytes, end, header.salt);
+    const record = readRecord(bytes, end, salt);
     if (record === null) break;
     if (record.seq !== seq) throw damaged(path, end, `holds record ${record.seq} where ${seq} belongs`);
-    if (!visit(record)) return { ...header, lastSeq: seq - 1, end, torn: endOfData(bytes, end) - end, cut: true };
+    if (!visit(record)) {
+      const torn = endOfData(bytes, end) - end;
+      return { firstSeq, salt, lastSeq: seq - 1, end, torn, hole: false, cut: true };
+    }
     seq++;
     end += RECORD_HEADER_SIZE + record.payload.length;
   }
-  const rest = bytes.subarray(0, endOfData(bytes, end));
-  refuseHole(rest, { path, end, salt: header.salt });
-  return { ...header, lastSeq: seq - 1, end, torn: rest.length - end, cut: false };
+  const torn = endOfData(bytes, end) - end;
+  const hole = torn > 0 && !recordsFrom(file, end + 1).next().done;
+  return { firstSeq, salt, lastSeq: seq - 1, end, torn, hole, cut: false };
+}
+
+/** Every whole record from an offset on, whatever stands between them. @throws MemfsError `format_newer` */
+export function* recordsFrom({ bytes, salt }: LoadedRedoFile, start = FILE_HEADER_SIZE): Generator<RedoRecord> {
+  for (let offset = start; offset + RECORD_HEADER_SIZE <= bytes.length;) {
+    // No record is without a payload: zeros are passed over quickly.
+    const record = bytes.readUInt32BE(offset) === 0 ? null : readRecord(bytes, offset, salt);
+    if (record !== null) yield record;
+    offset += record === null ? 1 : RECORD_HEADER_SIZE + record.payload.length;
+  }
 }
 
 /** Where the zeros begin that were written ahead; `from` or more. */
@@ -95,19 +130,12 @@ function endOfData(bytes: Buffer, from: number): number {
   return end;
 }
 
-/** A crash can only cut the log short. Valid data behind a bad record means that something else damaged it. */
-function refuseHole(bytes: Buffer, at: { path: string; end: number; salt: number }): void {
-  for (let offset = at.end + 1; offset + RECORD_HEADER_SIZE <= bytes.length; offset++) {
-    if (readRecord(bytes, offset, at.salt) !== null)
-      throw damaged(at.path, at.end, "holds a bad record before good ones");
-  }
-}
-
 function readFileHeader(bytes: Buffer, path: string, number: number): { firstSeq: number; salt: number } | null {
   const whole = bytes.length >= FILE_HEADER_SIZE;
   if (!whole || bytes.readUInt32BE(AT_CRC) !== crc32(bytes.subarray(0, AT_CRC))) {
-    // A power loss can leave the size without the bytes. Anything else longer than a header once had a good one.
-    if (bytes.length <= FILE_HEADER_SIZE || bytes.every((byte) => byte === 0)) return null;
+    // A power loss can leave the size, or later bytes, without these. Anything else longer than a header once had a good one.
+    const beginning = bytes.subarray(0, FILE_HEADER_SIZE);
+    if (bytes.length <= FILE_HEADER_SIZE || beginning.every((byte) => byte === 0)) return null;
     throw damaged(path, 0, "has a bad header");
   }
   if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) throw damaged(path, 0, "is not a redo file");
@@ -151,7 +179,7 @@ export class RedoFile {
   private constructor(
     fd: number,
     disk: Disk,
-    state: { path: string; number: number } & Omit<ReadResult, "torn" | "cut">,
+    state: { path: string; number: number } & Omit<ReadResult, "torn" | "hole" | "cut">,
   ) {
     this.#fd = fd;
     this.#disk = disk;
@@ -211,6 +239,19 @@ export class RedoFile {
 
   get lastSeq(): number {
     return this.#lastSeq;
+  }
+
+  /**
+   * Writes again what was read: a sync that failed before the process ended may have left pages that are called clean and are
+   * not on the disk. False: that was not possible, so no sync can be believed.
+   */
+  writeAgain(): boolean {
+    const bytes = readBytes(this.path).subarray(0, this.#end);
+    try {
+      return this.#disk.write(this.#fd, bytes, 0) === bytes.length;
+    } catch {
+      return false;
+    }
   }
 
   /** Appends one record, or throws and leaves the log as it was. @throws MemfsError `no_space`, `io` */

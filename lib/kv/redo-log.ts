@@ -2,22 +2,20 @@
  * The redo log: a sequence of files of which the newest is appended to. It is the authority on what was acknowledged;
  * LevelDB follows. A file is unlinked when LevelDB has every record of it.
  */
-import { readdirSync, unlinkSync } from "node:fs";
-import { mkdir, unlink } from "node:fs/promises";
-import { syncDirectory } from "../atomic-file.ts";
+import { unlink } from "node:fs/promises";
 import { MemfsError } from "../errors.ts";
-import type { Logger } from "../log.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { Disk } from "./disk.ts";
 import { diskError } from "./disk.ts";
 import type { Batch } from "./batch.ts";
 import type { Origin, Sealer } from "./kv.ts";
 import type { OnPoint } from "./points.ts";
-import type { ReadResult } from "./redo-file.ts";
 import { SharedRun } from "./shared-run.ts";
-import { damaged, FILE_HEADER_SIZE, readRedoFile, RedoFile, redoNumber, redoPath } from "./redo-file.ts";
-import type { RedoRecord } from "./redo-record.ts";
-import { encodeExtent, RecordEncoder } from "./redo-record.ts";
+import { FILE_HEADER_SIZE, RedoFile, redoPath } from "./redo-file.ts";
+import type { ReadRedoFile, RedoReaderOptions } from "./redo-reader.ts";
+import { redoNumbers, RedoReader } from "./redo-reader.ts";
+import type { RecordPosition } from "./redo-record.ts";
+import { encodeExtent, encodeValuesSynced, RecordEncoder } from "./redo-record.ts";
 import type { Extent } from "./extent.ts";
 
 /**
@@ -28,36 +26,10 @@ export const ROTATE_SIZE = 4 * 1024 * 1024;
 /** After a failed rotation the old file grows by this much (bytes) before the next attempt. */
 const ROTATE_RETRY = 1024 * 1024;
 
-export interface RedoLogOptions {
-  readonly dir: string;
-  readonly checkpoint: Checkpoint;
+export interface RedoLogOptions extends RedoReaderOptions {
   readonly disk: Disk;
-  readonly log: Logger;
   readonly rotateSize: number;
   readonly onPoint: OnPoint;
-  /** Called with every record of every file, in order. True: LevelDB needs it and it cannot be opened, so keep its file. */
-  readonly replay: (record: RedoRecord, where: { path: string }) => boolean;
-  /** Asked about appended values that LevelDB may not know of yet. False: they never reached the disk. */
-  readonly verify: (extent: Extent) => boolean;
-}
-
-interface Read extends ReadResult {
-  readonly number: number;
-  readonly path: string;
-  readonly withheld: ReadonlySet<number>;
-}
-
-/** Numbers of the redo files in `dir`, ascending; none when the directory does not exist. */
-export function redoNumbers(dir: string): number[] {
-  let names: string[];
-  try {
-    names = readdirSync(dir);
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
-    throw diskError(`cannot read ${dir}`, error);
-  }
-  const numbers = names.map(redoNumber).filter((number) => number !== null);
-  return numbers.sort((a, b) => a - b);
 }
 
 export class RedoLog {
@@ -69,6 +41,11 @@ export class RedoLog {
   #lastSeq: number;
   /** Records up to this number survive power loss, in the log or in LevelDB. */
   #durableSeq: number;
+  /** Number of the first record since the last {@link appendValuesSynced} that tells of values; 0 for none. */
+  #extentSeq = 0;
+  #lastExtentSeq = 0;
+  /** Somebody was told that records up to this number survive power loss, or LevelDB has them. */
+  #promisedSeq: number;
   /** Number of the newest file whose directory entry survives power loss. */
   #durableFile: number;
   /** Records up to this number were in the log when a datasync failed: only LevelDB can make them durable now. */
@@ -83,6 +60,7 @@ export class RedoLog {
     this.#rotateAt = options.rotateSize;
     this.#lastSeq = options.checkpoint.applied;
     this.#durableSeq = options.checkpoint.applied;
+    this.#promisedSeq = options.checkpoint.applied;
     this.#durableFile = options.checkpoint.newestFile;
   }
 
@@ -91,21 +69,18 @@ export class RedoLog {
    * @throws MemfsError `damaged` when a record that LevelDB needs is bad or missing; `format_newer`, `no_space`, `io`
    */
   static async open(options: RedoLogOptions): Promise<RedoLog> {
-    await mkdir(options.dir, { recursive: true, mode: 0o700 });
     const log = new RedoLog(options);
-    const reads = await log.#read();
-    for (const read of reads) {
-      const file = RedoFile.reopen(read.path, options.disk, read);
-      // Before anything is written: values will stand where those of the lost records stood, and must not be taken for them.
-      if (read.cut) await syncFile(file);
-      for (const space of read.withheld) file.withheld.add(space);
-      log.#files.push(file);
-      log.#lastSeq = Math.max(log.#lastSeq, read.lastSeq);
-    }
+    const found = new RedoReader(options).read();
+    log.#lastSeq = Math.max(log.#lastSeq, found.files.at(-1)?.lastSeq ?? 0);
+    const replaces = found.dropped.length > 0 || found.files.some((read) => read.cut);
+    const successor = replaces ? await log.#replace(found.dropped) : null;
+    for (const read of found.files) log.#files.push(await log.#reopen(read));
+    if (successor !== null) log.#files.push(successor);
     const newest = log.#files.at(-1);
     // After a power loss LevelDB may know records that the log lost: numbers go on behind them, in a file of their own.
-    if (newest === undefined || newest.lastSeq !== log.#lastSeq || newest.size >= options.rotateSize) log.#addFile();
-    await syncDirectory(options.dir);
+    const goesOn = newest?.lastSeq === log.#lastSeq && newest.size < options.rotateSize;
+    if (!goesOn) log.#addFile();
+    await log.#syncNames();
     log.#durableFile = log.#newest().number;
     return log;
   }
@@ -135,7 +110,8 @@ export class RedoLog {
     const file = this.#fileForNext();
     const seq = this.#lastSeq + 1;
     const { batch, origin } = change;
-    file.append(this.#encoder.encode({ space, seq, salt: file.salt, sealer, batch, origin }), seq);
+    const promised = this.#promisedSeq;
+    file.append(this.#encoder.encode({ space, seq, promised, salt: file.salt, sealer, batch, origin }), seq);
     this.#lastSeq = seq;
     return seq;
   }
@@ -145,9 +121,27 @@ export class RedoLog {
    * after a power loss, this record and all behind it are cut off. @throws MemfsError `no_space`, `io`
    */
   appendExtent(extent: Extent): number {
+    const seq = this.#appendClear((position) => encodeExtent(extent, position));
+    if (this.#extentSeq === 0) this.#extentSeq = seq;
+    this.#lastExtentSeq = seq;
+    return seq;
+  }
+
+  /**
+   * Records that all values that records up to `through` tell of are on the disk, and returns its number: when they are gone
+   * then, they were damaged. Null: there are none of which that is not recorded. @throws MemfsError `no_space`, `io`
+   */
+  appendValuesSynced(through: number): number | null {
+    if (this.#extentSeq === 0 || this.#extentSeq > through) return null;
+    const seq = this.#appendClear((position) => encodeValuesSynced(through, position));
+    this.#extentSeq = this.#lastExtentSeq > through ? this.#lastExtentSeq : 0;
+    return seq;
+  }
+
+  #appendClear(encode: (position: RecordPosition) => Buffer): number {
     const file = this.#fileForNext();
     const seq = this.#lastSeq + 1;
-    file.append(encodeExtent(extent, { seq, salt: file.salt }), seq);
+    file.append(encode({ seq, promised: this.#promisedSeq, salt: file.salt }), seq);
     this.#lastSeq = seq;
     return seq;
   }
@@ -166,10 +160,11 @@ export class RedoLog {
   /**
    * Resolves when all records appended before the call survive power loss. Callers share: who comes while a datasync runs
    * that does not cover all of them waits for the next one.
-   * @throws MemfsError `no_space`, `io`; the records are then {@link suspect}
+   * @throws MemfsError `no_space`, `io`; the records are then {@link suspect}, and nothing is synced as long as they are
    */
   sync(): Promise<void> {
     if (this.#durableSeq >= this.#lastSeq) return Promise.resolve();
+    if (this.suspect) return Promise.reject(this.#unsyncable());
     return this.#syncingSeq === this.#lastSeq ? this.#syncing.join() : this.#syncing.ask();
   }
 
@@ -178,12 +173,20 @@ export class RedoLog {
     this.sync().catch(() => undefined);
   }
 
+  /** Records up to this number survive power loss, and so do their values: later ones say so. */
+  promise(seq: number): void {
+    this.#promisedSeq = Math.max(this.#promisedSeq, seq);
+  }
+
   /** This checkpoint is in LevelDB, durably: unlinks the files that nobody needs any more. */
   async release(written: Checkpoint): Promise<void> {
     this.#durableSeq = Math.max(this.#durableSeq, written.applied);
+    this.promise(written.applied);
     for (const file of this.#files.slice(0, -1)) {
       // By the checkpoint on disk, not by what was discarded since: it says on start which records must be there.
       if (file.lastSeq > written.applied || [...file.withheld].some((space) => written.withheld.has(space))) continue;
+      // Else power loss could leave none of the files, and a start would miss the one that the checkpoint knows.
+      await this.#keepNewest();
       this.#options.onPoint("unlink");
       await file.close();
       await unlink(file.path);
@@ -220,6 +223,56 @@ export class RedoLog {
     this.#options.log.warn(message, { error: String(error) });
   }
 
+  /** A second datasync would claim what is not true: the kernel marks pages clean although their write failed. */
+  #unsyncable(): MemfsError {
+    return new MemfsError("io", `cannot sync redo file ${this.#newest().path}: it failed before; check the disk`);
+  }
+
+  /**
+   * A file as it was read. What is cut off it is cut off on the disk, too, before anything is written: values will stand where
+   * those of the lost records stood, and must not be taken for them. Records that are withheld have nothing but the log, and
+   * a checkpoint will ask for them.
+   */
+  async #reopen(read: ReadRedoFile): Promise<RedoFile> {
+    const file = RedoFile.reopen(read.path, this.#options.disk, read);
+    for (const space of read.withheld) file.withheld.add(space);
+    if (!file.writeAgain()) this.#suspectSeq = this.#lastSeq;
+    if (read.cut || read.withheld.size > 0) await syncFile(file);
+    return file;
+  }
+
+  /**
+   * A new file instead of those of which nothing counts. It is there for good before anything is removed, and the file that is
+   * cut is cut last: whenever power is lost, the next start finds the same place to cut, or the new file.
+   */
+  async #replace(dropped: readonly number[]): Promise<RedoFile> {
+    const { dir, disk, checkpoint } = this.#options;
+    const number = Math.max(redoNumbers(dir).at(-1) ?? 0, checkpoint.newestFile) + 1;
+    const file = RedoFile.create(dir, disk, { number, seq: this.#lastSeq + 1 });
+    await syncFile(file);
+    await this.#syncNames();
+    for (const number of dropped) await remove(redoPath(dir, number));
+    if (dropped.length > 0) await this.#syncNames();
+    return file;
+  }
+
+  /** Makes the names of all files survive power loss. */
+  async #keepNewest(): Promise<void> {
+    const { number } = this.#newest();
+    if (number <= this.#durableFile) return;
+    await this.#syncNames();
+    this.#durableFile = Math.max(this.#durableFile, number);
+  }
+
+  async #syncNames(): Promise<void> {
+    const { dir, disk } = this.#options;
+    try {
+      await disk.syncDirectory(dir);
+    } catch (error) {
+      throw diskError(`cannot sync ${dir}`, error);
+    }
+  }
+
   #addFile(): void {
     const { dir, disk, onPoint } = this.#options;
     const number = Math.max(this.#files.at(-1)?.number ?? 0, this.#options.checkpoint.newestFile) + 1;
@@ -229,6 +282,8 @@ export class RedoLog {
   }
 
   async #syncFiles(): Promise<void> {
+    // Asked for while one was under way that failed.
+    if (this.suspect) throw this.#unsyncable();
     const through = this.#lastSeq;
     this.#syncingSeq = through;
     this.#syncs++;
@@ -238,12 +293,8 @@ export class RedoLog {
       for (const file of [...this.#files]) {
         if (file.lastSeq > this.#durableSeq && file.firstSeq <= through) await file.datasync();
       }
-      if (newest.number > this.#durableFile) {
-        await syncDirectory(this.#options.dir);
-        this.#durableFile = newest.number;
-      }
+      await this.#keepNewest();
     } catch (error) {
-      // The kernel marks pages clean although their write failed, so a second datasync would claim what is not true.
       this.#suspectSeq = through;
       this.#rotateAt = 0;
       const failure = diskError(`cannot sync redo file ${newest.path}`, error);
@@ -253,81 +304,6 @@ export class RedoLog {
       throw failure;
     }
     this.#durableSeq = Math.max(this.#durableSeq, through);
-  }
-
-  async #read(): Promise<Read[]> {
-    const { dir, checkpoint, replay, verify } = this.#options;
-    const numbers = redoNumbers(dir);
-    if ((numbers.at(-1) ?? 0) < checkpoint.newestFile) throw missing(dir, checkpoint.newestFile);
-    const reads: Read[] = [];
-    for (const number of numbers) {
-      const path = redoPath(dir, number);
-      const withheld = new Set<number>();
-      const previous = reads.at(-1);
-      const result = readRedoFile(path, number, (record) => {
-        if (previous !== undefined && previous.torn > 0) throw damaged(previous.path, previous.end, "is cut short");
-        if (record.extent !== null && record.seq > checkpoint.applied && !verify(record.extent)) return false;
-        if (replay(record, { path })) withheld.add(record.space);
-        return true;
-      });
-      if (result === null) {
-        // Only the newest file can be torn in its header; it never held a record.
-        if (number !== numbers.at(-1)) throw damaged(path, 0, "has no header");
-        this.#dropEmpty(path);
-        continue;
-      }
-      if (!follows(result, previous, checkpoint)) {
-        // Power loss took the end of a file that was just left, before the first record of the next one was written.
-        const bare = result.lastSeq < result.firstSeq && number === numbers.at(-1);
-        if (!bare || previous?.number !== number - 1) throw missing(dir, number - 1);
-        this.#dropEmpty(path);
-        continue;
-      }
-      reads.push({ ...result, number, path, withheld });
-      if (result.cut) {
-        this.#reportLost(path, result.torn);
-        reads.push(await this.#replaceBehind(numbers, { number, seq: result.lastSeq + 1 }));
-        break;
-      }
-      if (result.torn > 0) this.#reportCut(path, result.torn);
-    }
-    return reads;
-  }
-
-  /**
-   * A new file instead of those behind `from`. It is there for good before anything is removed, and the file that is cut is
-   * cut last: whenever power is lost, the next start finds the same place to cut, or the new file.
-   */
-  async #replaceBehind(numbers: readonly number[], from: { number: number; seq: number }): Promise<Read> {
-    const { dir, disk, checkpoint } = this.#options;
-    const number = Math.max(numbers.at(-1) ?? 0, checkpoint.newestFile) + 1;
-    const file = RedoFile.create(dir, disk, { number, seq: from.seq });
-    try {
-      await syncFile(file);
-    } finally {
-      await file.close();
-    }
-    await syncDirectory(dir);
-    for (const lost of numbers) if (lost > from.number) await unlink(redoPath(dir, lost));
-    await syncDirectory(dir);
-    const state = { firstSeq: from.seq, lastSeq: from.seq - 1, salt: file.salt, end: file.size, torn: 0, cut: false };
-    return { ...state, number, path: file.path, withheld: new Set() };
-  }
-
-  #dropEmpty(path: string): void {
-    this.#options.log.warn("redo log: a file without records was never finished and is removed", { file: path });
-    unlinkSync(path);
-  }
-
-  #reportLost(path: string, bytes: number): void {
-    this.#options.log.warn(
-      "redo log: values never reached the disk; what came after them was not synced and is cut off",
-      { file: path, bytes },
-    );
-  }
-
-  #reportCut(path: string, bytes: number): void {
-    this.#options.log.warn("redo log: the last record was never finished and is cut off", { file: path, bytes });
   }
 }
 
@@ -339,17 +315,10 @@ async function syncFile(file: RedoFile): Promise<void> {
   }
 }
 
-/** True unless a record that LevelDB needs is missing between the files: numbers may only jump over applied records. */
-function follows(read: ReadResult, previous: Read | undefined, checkpoint: Checkpoint): boolean {
-  if (previous !== undefined && read.firstSeq <= previous.lastSeq) return false;
-  return read.firstSeq === (previous?.lastSeq ?? -1) + 1 || read.firstSeq <= checkpoint.applied + 1;
-}
-
-function missing(dir: string, number: number): MemfsError {
-  const path = redoPath(dir, number);
-  return new MemfsError(
-    "damaged",
-    `redo file ${path} is missing and holds changes that the database needs; restore it or the home from a backup`,
-    { detail: { file: path } },
-  );
+async function remove(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    throw diskError(`cannot remove redo file ${path}`, error);
+  }
 }

@@ -7,13 +7,18 @@
  *  4 u32 CRC-32 of all that follows   24 u64 connection of the request, 0 if none
  *  8 u8  record format                32 u64 FUSE unique of the request
  *  9 u8  flags                        40 u32 bytes of the reply in the payload
- * 10 u16 0                            44 u32 number of operations
+ * 10 u16 promised                     44 u32 number of operations
  * 12 u32 space                        48 payload
  * ```
  * The operations are those of `batch.ts`. All integers are big-endian.
  *
+ * Promised: when this record was written, somebody had been told that all records up to the one so many before it survive
+ * power loss. 0: that is not known. So a record that is missing or bad was lost to nobody, or is damage.
+ *
  * Flag 1: the record says that values were appended to a value file. Its payload is in the clear, so that it can be
  * checked without a key: u32 number of the file, u64 start, u64 end, u32 fingerprint (see `extent.ts`).
+ *
+ * Flag 2: all values that records up to a number tell of are on the disk. Payload, in the clear: u64 that number.
  */
 import { crc32 } from "node:zlib";
 import { MemfsError } from "../errors.ts";
@@ -26,12 +31,15 @@ export const RECORD_HEADER_SIZE = 48;
 export const RECORD_FORMAT = 1;
 const EXTENT_FLAG = 1;
 const EXTENT_SIZE = 24;
+const SYNCED_FLAG = 2;
+const SYNCED_SIZE = 8;
 /** Largest payload, before sealing: far above any commit, far below what the length field could not hold. */
 const MAX_PAYLOAD = 512 * 1024 * 1024;
 
 const AT_CRC = 4;
 const AT_FORMAT = 8;
 const AT_FLAGS = 9;
+const AT_PROMISED = 10;
 const AT_SPACE = 12;
 const AT_SEQ = 16;
 const AT_CONNECTION = 24;
@@ -40,6 +48,7 @@ const AT_REPLY = 40;
 const AT_OPERATIONS = 44;
 
 const TWO_32 = 0x1_0000_0000;
+const MAX_DISTANCE = 0xffff;
 /** Buffers kept between commits; larger ones, of rare large commits, are given back. */
 const KEPT_BUFFER = 256 * 1024;
 
@@ -52,16 +61,26 @@ export interface RedoRecord {
   readonly operations: number;
   /** The values it speaks of, if it is a record of flag 1. */
   readonly extent: Extent | null;
+  /** All values that records up to this one tell of are on the disk, says a record of flag 2; else 0. */
+  readonly valuesSynced: number;
+  /** Records up to this number were promised to survive power loss when this one was written; 0 if that is not known. */
+  readonly promised: number;
   /** The authenticated part of the header. */
   readonly context: Buffer;
   readonly payload: Buffer;
 }
 
-export interface RecordInput {
-  readonly space: number;
+/** Where a record stands in the log. */
+export interface RecordPosition {
   readonly seq: number;
+  /** See {@link RedoRecord.promised}. */
+  readonly promised: number;
   /** Start value of the checksum, different in each file: see `redo-file.ts`. */
   readonly salt: number;
+}
+
+export interface RecordInput extends RecordPosition {
+  readonly space: number;
   readonly sealer: Sealer;
   readonly batch: Batch;
   readonly origin: Origin | undefined;
@@ -92,7 +111,7 @@ export class RecordEncoder {
     const header = this.#record;
     header[AT_FORMAT] = RECORD_FORMAT;
     header[AT_FLAGS] = 0;
-    header.writeUInt16BE(0, AT_FORMAT + 2);
+    header.writeUInt16BE(distance(input.seq, input.promised), AT_PROMISED);
     header.writeUInt32BE(input.space, AT_SPACE);
     writeUint64(header, input.seq, AT_SEQ);
     writeUint64(header, input.origin?.connection ?? 0, AT_CONNECTION);
@@ -125,19 +144,41 @@ function payloadOf(batch: Batch, reply: Uint8Array | undefined): Buffer {
 }
 
 /** A record that says that values were appended. */
-export function encodeExtent(extent: Extent, { seq, salt }: { seq: number; salt: number }): Buffer {
-  const record = Buffer.alloc(RECORD_HEADER_SIZE + EXTENT_SIZE);
-  record.writeUInt32BE(EXTENT_SIZE, 0);
-  record[AT_FORMAT] = RECORD_FORMAT;
-  record[AT_FLAGS] = EXTENT_FLAG;
+export function encodeExtent(extent: Extent, position: RecordPosition): Buffer {
+  const record = clearRecord(EXTENT_FLAG, EXTENT_SIZE, position);
   record.writeUInt32BE(extent.space, AT_SPACE);
-  writeUint64(record, seq, AT_SEQ);
   record.writeUInt32BE(extent.file, RECORD_HEADER_SIZE);
   writeUint64(record, extent.start, RECORD_HEADER_SIZE + 4);
   writeUint64(record, extent.end, RECORD_HEADER_SIZE + 12);
   record.writeUInt32BE(extent.fingerprint, RECORD_HEADER_SIZE + 20);
+  return checked(record, position);
+}
+
+/** A record that says that all values told of by records up to `through` are on the disk. */
+export function encodeValuesSynced(through: number, position: RecordPosition): Buffer {
+  const record = clearRecord(SYNCED_FLAG, SYNCED_SIZE, position);
+  writeUint64(record, through, RECORD_HEADER_SIZE);
+  return checked(record, position);
+}
+
+/** A record with its payload in the clear, not filled in. */
+function clearRecord(flag: number, size: number, { seq, promised }: RecordPosition): Buffer {
+  const record = Buffer.alloc(RECORD_HEADER_SIZE + size);
+  record.writeUInt32BE(size, 0);
+  record[AT_FORMAT] = RECORD_FORMAT;
+  record[AT_FLAGS] = flag;
+  record.writeUInt16BE(distance(seq, promised), AT_PROMISED);
+  writeUint64(record, seq, AT_SEQ);
+  return record;
+}
+
+function checked(record: Buffer, { salt }: RecordPosition): Buffer {
   record.writeUInt32BE(crc32(record.subarray(AT_FORMAT), salt), AT_CRC);
   return record;
+}
+
+function distance(seq: number, promised: number): number {
+  return promised > 0 && seq - promised <= MAX_DISTANCE ? seq - promised : 0;
 }
 
 function decodeExtent(bytes: Buffer, record: number): Extent {
@@ -168,12 +209,17 @@ export function readRecord(bytes: Buffer, offset: number, salt: number): RedoRec
   if (crc32(bytes.subarray(offset + AT_FORMAT, end), salt) !== bytes.readUInt32BE(offset + AT_CRC)) return null;
   const flags = bytes[offset + AT_FLAGS] ?? 0;
   const isExtent = flags === EXTENT_FLAG && length === EXTENT_SIZE;
-  if (bytes[offset + AT_FORMAT] !== RECORD_FORMAT || (flags !== 0 && !isExtent)) {
+  const isSynced = flags === SYNCED_FLAG && length === SYNCED_SIZE;
+  if (bytes[offset + AT_FORMAT] !== RECORD_FORMAT || (flags !== 0 && !isExtent && !isSynced)) {
     throw new MemfsError("format_newer", "the redo log was written by a newer memfs; update memfs");
   }
+  const seq = readUint64(bytes, offset + AT_SEQ);
+  const before = bytes.readUInt16BE(offset + AT_PROMISED);
   return {
     space: bytes.readUInt32BE(offset + AT_SPACE),
-    seq: readUint64(bytes, offset + AT_SEQ),
+    seq,
+    promised: before === 0 ? 0 : seq - before,
+    valuesSynced: isSynced ? readUint64(bytes, offset + RECORD_HEADER_SIZE) : 0,
     origin: {
       connection: readUint64(bytes, offset + AT_CONNECTION),
       uniqueHigh: bytes.readUInt32BE(offset + AT_UNIQUE),

@@ -26,7 +26,7 @@ export class Replay {
   record(record: RedoRecord, where: { path: string }): boolean {
     if (!this.#needed(record)) return false;
     const { space, seq } = record;
-    if (record.extent !== null) {
+    if (record.extent !== null || record.valuesSynced > 0) {
       this.overlay.touch(seq);
       return false;
     }
@@ -34,7 +34,8 @@ export class Replay {
     const sealer = this.sealer(space);
     if (sealer === null) {
       this.overlay.touch(seq);
-      this.withheld.set(space, { through: seq, records: (this.withheld.get(space)?.records ?? 0) + 1 });
+      const before = this.withheld.get(space);
+      this.withheld.set(space, { first: before?.first ?? seq, through: seq, records: (before?.records ?? 0) + 1 });
       return true;
     }
     try {
@@ -65,7 +66,7 @@ export class Replay {
    */
   #needed({ space, seq, extent }: RedoRecord): boolean {
     const withheld = extent === null ? this.#checkpoint.withheld.get(space) : undefined;
-    if (withheld !== undefined && seq <= withheld.through) {
+    if (withheld !== undefined && seq >= withheld.first && seq <= withheld.through) {
       this.#found.set(space, (this.#found.get(space) ?? 0) + 1);
       return true;
     }

@@ -165,6 +165,7 @@ export class ValueFile implements ValueFileId {
 
   /** A second sync would claim what is not true, unless the kernel is given the bytes again. */
   async #writeAgain(): Promise<void> {
+    await this.write(encodeValueHeader(this), 0);
     const reader = new ExtentReader();
     for (const kept of this.#unsynced) {
       const bytes = reader.read(this.#open(), this.path, kept);

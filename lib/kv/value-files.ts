@@ -5,7 +5,6 @@
  */
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { closeSync, fstatSync, openSync } from "node:fs";
-import { syncDirectory } from "../atomic-file.ts";
 import type { Disk } from "./disk.ts";
 import { diskError, requireFree, RESERVE } from "./disk.ts";
 import { type Extent, fingerprint } from "./extent.ts";
@@ -49,6 +48,10 @@ export class ValueFiles {
   readonly #unsynced = new Map<string, ValueFile>();
   /** Directories with entries that do not. */
   readonly #unsyncedDirectories = new Set<string>();
+  /** The one that is being synced: not among the others, and not done either. */
+  #syncingDirectory: string | null = null;
+  /** Of each space, the newest file that was found damaged on start. */
+  readonly #damaged = new Map<number, number>();
   /** Sealed values on their way; one append at a time uses it. */
   #buffer: Buffer | null = null;
   /** On start; its memory is given back with the first sync. */
@@ -59,22 +62,17 @@ export class ValueFiles {
   #last: ValueFile | null = null;
   readonly #syncing = new SharedRun(() => this.#syncAll());
 
-  private constructor(dir: string, disk: Disk, rotateSize: number) {
+  /** @param dir is there; a file above `rotateSize` bytes gets no more values */
+  constructor(dir: string, disk: Disk, rotateSize = ROTATE_SIZE) {
     this.#dir = dir;
     this.#disk = disk;
     this.#rotateSize = rotateSize;
     this.#readers = new ValueReaders(dir);
   }
 
-  /** A file above `rotateSize` bytes gets no more values. @throws the error of the system */
-  static async open(dir: string, disk: Disk, rotateSize = ROTATE_SIZE): Promise<ValueFiles> {
-    await mkdir(dir, { recursive: true, mode: 0o700 });
-    return new ValueFiles(dir, disk, rotateSize);
-  }
-
   /** True when there is nothing that {@link sync} would make durable. */
   get synced(): boolean {
-    return this.#unsynced.size === 0 && this.#unsyncedDirectories.size === 0;
+    return this.#unsynced.size === 0 && this.#unsyncedDirectories.size === 0 && this.#syncingDirectory === null;
   }
 
   /** Bytes that do not survive power loss yet. */
@@ -135,6 +133,11 @@ export class ValueFiles {
     return true;
   }
 
+  /** On start: nothing is appended any more to the file of these values, which are damaged, or before it. */
+  leave({ space, file }: Extent): void {
+    this.#damaged.set(space, Math.max(this.#damaged.get(space) ?? 0, file));
+  }
+
   /**
    * Resolves when everything appended before the call survives power loss.
    * @throws MemfsError `no_space`, `io`
@@ -144,7 +147,7 @@ export class ValueFiles {
     return this.#syncing.ask();
   }
 
-  /** Removes the files of a space for good. */
+  /** Removes the files of a space for good. @throws MemfsError `io` */
   remove(space: number): Promise<void> {
     return this.#inTurn(async () => {
       await this.#syncing.idle();
@@ -158,8 +161,12 @@ export class ValueFiles {
       this.#readers.close(space);
       const path = valuesPath(this.#dir, space);
       this.#unsyncedDirectories.delete(path);
-      await rm(path, { recursive: true, force: true });
-      await syncDirectory(this.#dir);
+      try {
+        await rm(path, { recursive: true, force: true });
+        await this.#disk.syncDirectory(this.#dir);
+      } catch (error) {
+        throw diskError(`cannot remove ${path}`, error);
+      }
     });
   }
 
@@ -256,15 +263,13 @@ export class ValueFiles {
 
   /** The newest file that is there; null when there is none that can be gone on with. */
   async #reopen(space: number): Promise<ValueFile | null> {
-    let names: string[];
-    try {
-      names = await readdir(valuesPath(this.#dir, space));
-    } catch (error) {
-      if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
-      throw diskError(`cannot read ${valuesPath(this.#dir, space)}`, error);
-    }
-    const number = Math.max(0, ...names.map((name) => valueFileNumber(name) ?? 0));
+    const names = await readDirectory(valuesPath(this.#dir, space));
+    const damaged = this.#damaged.get(space) ?? 0;
+    const number = Math.max(damaged, ...names.map((name) => valueFileNumber(name) ?? 0));
     if (number === 0) return null;
+    // Who made it may have been killed before that.
+    this.#entriesOf(space);
+    if (number === damaged) return new ValueFile(this.#dir, this.#disk, { space, number, end: this.#rotateSize });
     const path = valueFilePath(this.#dir, { space, number });
     const file = this.#unsynced.get(path) ?? new ValueFile(this.#dir, this.#disk, { space, number, end: 0 });
     const fd = openSync(path, "r");
@@ -278,10 +283,10 @@ export class ValueFiles {
   }
 
   async #create(space: number, number: number): Promise<ValueFile> {
-    await mkdir(valuesPath(this.#dir, space), { recursive: true, mode: 0o700 });
     const id = { space, number };
     const path = valueFilePath(this.#dir, id);
     try {
+      await mkdir(valuesPath(this.#dir, space), { recursive: true, mode: 0o700 });
       closeSync(openSync(path, "w", 0o600));
     } catch (error) {
       throw diskError(`cannot create value file ${path}`, error);
@@ -313,11 +318,14 @@ export class ValueFiles {
     for (const directory of [...this.#unsyncedDirectories]) {
       // Before: what is made in it meanwhile waits for the next time.
       this.#unsyncedDirectories.delete(directory);
+      this.#syncingDirectory = directory;
       try {
-        await syncDirectory(directory);
+        await this.#disk.syncDirectory(directory);
       } catch (error) {
         this.#unsyncedDirectories.add(directory);
         throw diskError(`cannot sync ${directory}`, error);
+      } finally {
+        this.#syncingDirectory = null;
       }
     }
   }
@@ -331,5 +339,15 @@ function openIfThere(path: string): number | null {
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
     throw diskError(`cannot open value file ${path}`, error);
+  }
+}
+
+/** None when there is no such directory. */
+async function readDirectory(path: string): Promise<string[]> {
+  try {
+    return await readdir(path);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    throw diskError(`cannot read ${path}`, error);
   }
 }

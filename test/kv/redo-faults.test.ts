@@ -34,6 +34,7 @@ function faultyDisk() {
       raise(fail.datasync);
       await systemDisk.datasync(fd);
     },
+    syncDirectory: (path) => systemDisk.syncDirectory(path),
   };
   return { disk, fail, syncs: () => syncs };
 }

@@ -185,6 +185,24 @@ t.test(
   },
 );
 
+t.test("power loss: when the log cannot be synced, LevelDB is given all of a commit at once", async (t) => {
+  const dir = scratchDir(t);
+  const { disk, synced, fail } = watchedDisk(dir);
+  const homes: string[] = [];
+  const onPoint = (point: string): void => {
+    if (point !== "batch" && point !== "applied") return;
+    const home = killed(t, dir);
+    loseUnsynced(home, "redo", synced);
+    homes.push(home);
+  };
+  const kv = await openIn(t, dir, { disk, onPoint });
+  fail.syncs = "redo/";
+  fill(spaceOf(kv), 0);
+  await kv.drain();
+  t.equal(homes.length, 2, "one batch");
+  for (const home of homes) t.strictSame(await torn(home, t), []);
+});
+
 t.test("an attempt that is made again appends nothing twice", async (t) => {
   const dir = scratchDir(t);
   const { disk, fail } = watchedDisk(dir);

@@ -18,6 +18,7 @@ function notingDisk(): { disk: Disk; synced: string[]; fail: { path?: RegExp; fu
   const disk: Disk = {
     write: (fd, bytes, position) => systemDisk.write(fd, bytes, position),
     truncate: (fd, size) => systemDisk.truncate(fd, size),
+    syncDirectory: (path) => systemDisk.syncDirectory(path),
     async writeInPool(fd, bytes, position) {
       if (fail.full !== true) return systemDisk.writeInPool(fd, bytes, position);
       await systemDisk.writeInPool(fd, bytes.subarray(0, 100), position);
