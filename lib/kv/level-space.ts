@@ -1,14 +1,27 @@
 /** What a space of the durable key-value store is to its users: the store, with its id and sealer. */
 import type { Batch } from "./batch.ts";
 import type { Entry, Key, Origin, Place, Range, Sealer, Space } from "./kv.ts";
-import type { LevelKv } from "./level.ts";
+import type { ValueFiles } from "./value-files.ts";
+
+/** What a space asks of its store, see {@link Space}. */
+export interface SpaceOwner {
+  get(space: number, key: Key, sealer: Sealer): Buffer | undefined;
+  has(space: number, key: Key): boolean;
+  scan(space: number, range: Range, sealer: Sealer): AsyncIterable<readonly Entry[]>;
+  commit(space: number, sealer: Sealer, change: { batch: Batch; origin: Origin | undefined; syncs: boolean }): void;
+  defer(space: number, batch: Batch): void;
+  append(space: number, sealer: Sealer, values: readonly Uint8Array[]): Promise<Place[]>;
+  /** @throws MemfsError `closed` */
+  values(space: number): ValueFiles;
+  destroy(space: number): Promise<void>;
+}
 
 export class LevelSpace implements Space {
   readonly id: number;
-  readonly #kv: LevelKv;
+  readonly #kv: SpaceOwner;
   readonly #sealer: Sealer;
 
-  constructor(kv: LevelKv, id: number, sealer: Sealer) {
+  constructor(kv: SpaceOwner, id: number, sealer: Sealer) {
     this.#kv = kv;
     this.id = id;
     this.#sealer = sealer;

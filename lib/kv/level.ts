@@ -19,7 +19,7 @@ import type { Entry, Key, Kv, Origin, Place, Range, Sealer, Separation, Space } 
 import { DATABASE_DIR, REDO_DIR, VALUES_DIR } from "./layout.ts";
 import type { Bounds, LevelKvOptions } from "./level-options.ts";
 import { LevelDb } from "./leveldb.ts";
-import { LevelSpace } from "./level-space.ts";
+import { LevelSpace, type SpaceOwner } from "./level-space.ts";
 import type { OnPoint } from "./points.ts";
 import { RedoLog, ROTATE_SIZE } from "./redo-log.ts";
 import { redoNumbers } from "./redo-reader.ts";
@@ -110,7 +110,7 @@ interface Parts {
   readonly onPoint: OnPoint;
 }
 
-export class LevelKv implements Kv {
+class LevelKv implements Kv, SpaceOwner {
   readonly #db: LevelDb;
   readonly #redo: RedoLog;
   readonly #values: ValueFiles;
