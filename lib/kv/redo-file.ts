@@ -174,6 +174,7 @@ export class RedoFile {
   #ahead: number;
   #lastSeq: number;
   #tail = false;
+  #spoilt = false;
   #syncing: Promise<void> | null = null;
 
   private constructor(
@@ -241,6 +242,11 @@ export class RedoFile {
     return this.#lastSeq;
   }
 
+  /** A sync failed: what the kernel has dropped of the file no later one brings to the disk, and nothing can be found behind it. */
+  get spoilt(): boolean {
+    return this.#spoilt;
+  }
+
   /**
    * Writes again what was read: a sync that failed before the process ended may have left pages that are called clean and are
    * not on the disk. False: that was not possible, so no sync can be believed.
@@ -264,7 +270,9 @@ export class RedoFile {
   /** Makes what has been appended survive power loss. Throws the error of the system. */
   async datasync(): Promise<void> {
     const run = this.#disk.datasync(this.#fd);
-    const done = run.catch(() => undefined);
+    const done = run.catch(() => {
+      this.#spoilt = true;
+    });
     this.#syncing = done;
     await run;
   }

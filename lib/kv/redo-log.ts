@@ -149,7 +149,7 @@ export class RedoLog {
   /** Starts a new file, so that the present one can be unlinked once applied. @throws MemfsError `no_space`, `io` */
   rotate(): void {
     const old = this.#newest();
-    if (old.size <= FILE_HEADER_SIZE) return;
+    if (old.size <= FILE_HEADER_SIZE && !old.spoilt) return;
     old.trim();
     this.#addFile();
     this.#rotateAt = this.#options.rotateSize;
@@ -214,6 +214,7 @@ export class RedoLog {
     try {
       this.rotate();
     } catch (error) {
+      if (this.#newest().spoilt) throw error;
       this.#rotateAt = this.#newest().size + ROTATE_RETRY;
       this.#warn("redo log: cannot start a new file, the old one goes on", error);
     }

@@ -375,7 +375,7 @@ function isDiskError(error: unknown): boolean {
 
 for (const faults of [false, true]) {
   t.test(faults ? "with disks that fail and crashes" : "crashes at any moment", async (t) => {
-    const budget = budgetOf(t, { cases: 40 });
+    const budget = budgetOf(t, { cases: 15 });
     let [played, crashes] = [0, 0];
     for (; budget.left(played); played++) {
       const history = new History(budget.seed + played, faults, () => fastDir(t));

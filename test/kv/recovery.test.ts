@@ -1,11 +1,12 @@
 /** Holes that power loss, failed syncs, full disks and missing keys once found, alone or two at a time: one test each. */
-import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import t from "tap";
 import type { Test } from "tap";
 import type { Disk } from "../../lib/kv/disk.ts";
 import { systemDisk } from "../../lib/kv/disk.ts";
+import { LevelDb } from "../../lib/kv/leveldb.ts";
 import { batch, contents, openIn, redoFiles, rememberingLog, scratchDir, sealerOf } from "../fixtures/kv.ts";
 import { killed, linkOf, put, upTo, value, valueFiles, valuesIn } from "../fixtures/value-files.ts";
 
@@ -304,4 +305,57 @@ t.test("a home's directories are on the disk before anything is in one", async (
   };
   await openIn(t, dir, { disk });
   t.equal(synced[0], " ");
+});
+
+t.test(
+  "nothing is appended to a redo file whose sync failed, also when there is no room for another one",
+  async (t) => {
+    const dir = scratchDir(t);
+    const fail = { syncs: true, room: true };
+    const disk: Disk = {
+      ...systemDisk,
+      datasync: async (fd) => {
+        if (fail.syncs && linkOf(fd).includes("/redo/")) throw eio();
+        await systemDisk.datasync(fd);
+      },
+      write: (fd, bytes, position) => {
+        if (!fail.room && position === 0) throw Object.assign(new Error("ENOSPC"), { code: "ENOSPC" });
+        return systemDisk.write(fd, bytes, position);
+      },
+    };
+    const kv = await openIn(t, dir, { disk });
+    const space = kv.space(2, sealerOf(2));
+    space.commit(batch({ a: "1" }));
+    await kv.sync();
+    fail.syncs = fail.room = false;
+    t.throws(() => space.commit(batch({ b: "2" })), { code: "no_space" });
+    t.equal(space.get("b"), undefined);
+    fail.room = true;
+    space.commit(batch({ b: "2" }));
+    await kv.sync();
+    const home = killed(t, dir);
+    // What the disk has of the first file.
+    const [first = ""] = redoFiles(home);
+    if (redoFiles(home).length > 1) writeFileSync(first, "");
+    t.strictSame(Object.fromEntries((await started(t, home)).found), { a: "1", b: "2" });
+  },
+);
+
+t.test("LevelDB's new log has its name on the disk before a checkpoint in it counts", async (t) => {
+  const dir = scratchDir(t);
+  let synced: string[] = [];
+  const disk: Disk = {
+    ...systemDisk,
+    syncDirectory: async (path) => {
+      if (path === dir) synced = readdirSync(dir);
+      await systemDisk.syncDirectory(path);
+    },
+  };
+  const db = await LevelDb.open(dir, disk);
+  t.teardown(() => db.close());
+  for (let number = 0; number < 20; number++) {
+    await db.write((writes) => writes.put(Buffer.from(`key ${number}`), Buffer.alloc(1024 * 1024, number)));
+    const logs = readdirSync(dir).filter((name) => name.endsWith(".log"));
+    t.strictSame(logs.filter((name) => !synced.includes(name)), []); // prettier-ignore
+  }
 });
