@@ -88,6 +88,8 @@ export class ValueFile implements ValueFileId {
   #unsyncedBytes = 0;
   /** A sync failed: the kernel may have dropped what it could not write, and call the rest clean. */
   #suspect = false;
+  /** The header was written by another process, whose sync may have failed like that. */
+  #isReopened = false;
 
   /** @param end where the next value goes */
   constructor(dir: string, disk: Disk, { space, number, end }: ValueFileId & { end: number }) {
@@ -126,6 +128,11 @@ export class ValueFile implements ValueFileId {
     this.#end = Math.max(this.#end, offset);
   }
 
+  /** It was there before this process. */
+  reopened(): void {
+    this.#isReopened = true;
+  }
+
   /** What was written is told of now. */
   keep(extent: Extent, sealer: Sealer | null): void {
     this.goOnBehind(extent.end);
@@ -153,6 +160,7 @@ export class ValueFile implements ValueFileId {
     const count = this.#unsynced.length;
     if (count === 0) return;
     try {
+      if (this.#suspect || this.#isReopened) await this.write(encodeValueHeader(this), 0);
       if (this.#suspect) await this.#writeAgain();
       this.#suspect = true;
       await this.#disk.datasync(this.#open());
@@ -160,12 +168,12 @@ export class ValueFile implements ValueFileId {
       throw error instanceof MemfsError ? error : diskError(`cannot sync value file ${this.path}`, error);
     }
     this.#suspect = false;
+    this.#isReopened = false;
     for (const { extent } of this.#unsynced.splice(0, count)) this.#unsyncedBytes -= extent.end - extent.start;
   }
 
   /** A second sync would claim what is not true, unless the kernel is given the bytes again. */
   async #writeAgain(): Promise<void> {
-    await this.write(encodeValueHeader(this), 0);
     const reader = new ExtentReader();
     for (const kept of this.#unsynced) {
       const bytes = reader.read(this.#open(), this.path, kept);

@@ -279,6 +279,7 @@ export class ValueFiles {
     } finally {
       closeSync(fd);
     }
+    file.reopened();
     return file;
   }
 

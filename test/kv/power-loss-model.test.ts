@@ -134,12 +134,17 @@ class History {
       }
       this.#opening = false;
       await this.#work(kv);
-      this.#failing = false;
-      await this.#settled(kv);
+      // Else it is closed with whatever has not been applied, and on a disk that fails.
+      if (!this.#faults || this.#random() < 0.5) {
+        this.#failing = false;
+        await this.#settled(kv);
+      }
     } finally {
-      this.#failing = false;
       await kv.close();
+      this.#failing = false;
     }
+    const low = this.#acknowledged;
+    await this.#check({ ...image, power: false, at: "closed", commits: [...this.#commits], low });
   }
 
   async #liveWithoutKey(options: Parameters<typeof openLevelKv>[0]): Promise<void> {

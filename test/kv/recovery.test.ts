@@ -359,3 +359,28 @@ t.test("LevelDB's new log has its name on the disk before a checkpoint in it cou
     t.strictSame(logs.filter((name) => !synced.includes(name)), []); // prettier-ignore
   }
 });
+
+t.test("the header of a value file that another process made is written again with the first values", async (t) => {
+  const dir = scratchDir(t);
+  const kv = await openIn(t, dir);
+  await put(kv.space(2, sealerOf(2)), 1, 100);
+  await kv.drain();
+  const home = killed(t, dir);
+  const [path = ""] = valueFiles(home);
+  const headers: number[] = [];
+  const disk: Disk = {
+    ...systemDisk,
+    writeInPool: (fd, bytes, position) => {
+      if (position === 0 && linkOf(fd) === path) headers.push(bytes.length);
+      return systemDisk.writeInPool(fd, bytes, position);
+    },
+  };
+  const again = await openIn(t, home, { disk });
+  const space = again.space(2, sealerOf(2));
+  for (const number of [2, 3]) {
+    await put(space, number, 100);
+    await again.sync();
+  }
+  t.strictSame(headers, [24], "once");
+  t.strictSame(await valuesIn(t, space), [1, 2, 3]);
+});
