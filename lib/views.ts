@@ -1,6 +1,6 @@
 /**
- * Views of one memory that is used again and again. A Buffer object costs as much as a hundred bytes of garbage and half a
- * microsecond, so that of each length is made once.
+ * Views of one memory that is used again and again. A Buffer object is over a hundred bytes of garbage, so that of each length
+ * is made once.
  */
 
 /** Of longer ones none is kept: there are few, and many lengths. */
