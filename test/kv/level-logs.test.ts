@@ -1,7 +1,6 @@
 /** LevelDB's own logs are synced once for many batches: power loss must not take what a checkpoint speaks for. */
 import {
   closeSync,
-  fstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -27,6 +26,7 @@ import { LevelDb } from "../../lib/kv/leveldb.ts";
 import { Overlay } from "../../lib/kv/overlay.ts";
 import { silentLog } from "../../lib/log.ts";
 import { batch, contents, openIn, rememberingLog, scratchDir, sealerOf } from "../fixtures/kv.ts";
+import { watchedDisk } from "../fixtures/watched-disk.ts";
 import { killed, linkOf } from "../fixtures/value-files.ts";
 
 /** LevelDB's logs in a home, and their sizes. */
@@ -34,24 +34,6 @@ function levelLogs(home: string): Map<string, number> {
   const dir = join(home, "db");
   const names = readdirSync(dir).filter((name) => name.endsWith(".log"));
   return new Map(names.map((name) => [name, statSync(join(dir, name)).size]));
-}
-
-/** A disk that knows how much of each of LevelDB's logs was synced through it. */
-function watchedDisk() {
-  const synced = new Map<string, number>();
-  const fail = { logs: false };
-  const disk: Disk = {
-    ...systemDisk,
-    datasync: async (fd) => {
-      const path = linkOf(fd);
-      const isLevel = path.includes("/db/");
-      if (isLevel && fail.logs) throw Object.assign(new Error("EIO"), { code: "EIO" });
-      const { size } = fstatSync(fd);
-      await systemDisk.datasync(fd);
-      if (isLevel) synced.set(path.slice(path.lastIndexOf("/") + 1), size);
-    },
-  };
-  return { disk, synced, fail };
 }
 
 /** Several batches of LevelDB, and far from a full table: nothing else happens to its files. */
@@ -74,19 +56,17 @@ async function requireAll(t: Test, home: string, expected: ReadonlyMap<string, s
 
 t.test("power loss: LevelDB's log may lose what was not synced, whenever it is", async (t) => {
   const dir = scratchDir(t);
-  const { disk, synced } = watchedDisk();
-  /** LevelDB has just synced its log itself. */
-  const syncedItself = (): void => levelLogs(dir).forEach((size, name) => synced.set(name, size));
+  const { disk, synced, syncedLevel } = watchedDisk(dir);
   const homes: string[] = [];
   const onPoint = (point: string): void => {
-    if (point === "applied") syncedItself();
+    if (point === "applied") syncedLevel();
     if (point !== "batch") return;
     const home = killed(t, dir);
-    for (const name of levelLogs(home).keys()) truncateSync(join(home, "db", name), synced.get(name) ?? 0);
+    for (const name of levelLogs(home).keys()) truncateSync(join(home, "db", name), synced.get(`db/${name}`) ?? 0);
     homes.push(home);
   };
   const kv = await openIn(t, dir, { disk, onPoint });
-  syncedItself();
+  syncedLevel();
   const expected = new Map<string, string>();
   for (let round = 0; round < 3; round++) {
     fill(kv.space(2, sealerOf(2)), round, expected);
@@ -99,7 +79,7 @@ t.test("power loss: LevelDB's log may lose what was not synced, whenever it is",
 
 t.test("power loss: a checkpoint on the disk has all that it speaks for there before it", async (t) => {
   const dir = scratchDir(t);
-  const { disk, synced } = watchedDisk();
+  const { disk, synced } = watchedDisk(dir);
   let before = new Map<string, number>();
   const onPoint = (point: string): void => void (point === "batch" && (before = levelLogs(dir)));
   const kv = await openIn(t, dir, { disk, onPoint });
@@ -111,7 +91,7 @@ t.test("power loss: a checkpoint on the disk has all that it speaks for there be
     // The worst that power loss can do while the last batch is synced: that is there, and what was not synced before is not.
     const home = killed(t, dir);
     for (const [name, size] of before) {
-      const from = synced.get(name) ?? 0;
+      const from = synced.get(`db/${name}`) ?? 0;
       const fd = openSync(join(home, "db", name), "r+");
       if (size > from) writeSync(fd, Buffer.alloc(size - from), 0, size - from, from);
       closeSync(fd);
@@ -122,16 +102,16 @@ t.test("power loss: a checkpoint on the disk has all that it speaks for there be
 
 t.test("when LevelDB's log cannot be synced there is no checkpoint, and it is all written again", async (t) => {
   const dir = scratchDir(t);
-  const { disk, fail } = watchedDisk();
+  const { disk, fail } = watchedDisk(dir);
   const log = rememberingLog();
   const kv = await openIn(t, dir, { disk, log });
   const expected = new Map<string, string>();
   fill(kv.space(2, sealerOf(2)), 0, expected);
-  fail.logs = true;
+  fail.syncs = "db/";
   await t.rejects(kv.drain(), { code: "io", message: /cannot sync .*\.log: EIO/ });
   const home = killed(t, dir);
   for (const name of levelLogs(home).keys()) truncateSync(join(home, "db", name), 0);
-  fail.logs = false;
+  fail.syncs = "";
   await kv.drain();
   t.match(log.lines, [/changes wait in the redo log/, /takes changes again/]);
   await kv.close();
@@ -159,7 +139,7 @@ t.test("every log of LevelDB is synced, and one that has become a table meanwhil
 
 t.test("what LevelDB wrote to a log that it has switched away from is synced, too", async (t) => {
   const dir = scratchDir(t);
-  const { disk, synced } = watchedDisk();
+  const { disk, synced } = watchedDisk(dir);
   const db = await LevelDb.open(join(dir, "db"), disk);
   t.teardown(() => db.close());
   const put = (number: number, durable: boolean): Promise<unknown> =>
@@ -173,7 +153,7 @@ t.test("what LevelDB wrote to a log that it has switched away from is synced, to
     await put(9, true);
     for (const [name, size] of before) {
       const gone = !levelLogs(dir).has(name);
-      t.ok(gone || (synced.get(name) ?? 0) >= size, `${name} is a table, or synced to its end`);
+      t.ok(gone || (synced.get(`db/${name}`) ?? 0) >= size, `${name} is a table, or synced to its end`);
     }
   }
   t.comment(`${switches} of 6 times there were two logs`);

@@ -29,7 +29,7 @@ import {
   SPACES,
   stateAfter,
 } from "../fixtures/kv-model.ts";
-import { nothingDurable, PowerDisk } from "../fixtures/power.ts";
+import { nothingDurable, PowerDisk } from "../fixtures/lossy-disk.ts";
 import { randomFrom } from "../fixtures/random.ts";
 import { value } from "../fixtures/value-files.ts";
 

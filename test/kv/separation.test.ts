@@ -1,14 +1,13 @@
 /** Values that go to value files on their way to LevelDB: none is lost, torn or appended twice, whatever ends the attempt. */
-import { existsSync, fstatSync, readdirSync, statSync, truncateSync } from "node:fs";
+import { existsSync, readdirSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import type { Test } from "tap";
 import { Batch } from "../../lib/kv/batch.ts";
-import type { Disk } from "../../lib/kv/disk.ts";
-import { systemDisk } from "../../lib/kv/disk.ts";
 import type { Kv, Place, Separation, Space } from "../../lib/kv/kv.ts";
+import { watchedDisk } from "../fixtures/watched-disk.ts";
 import { contents, openIn, redoFiles, rememberingLog, scratchDir, sealerOf } from "../fixtures/kv.ts";
-import { killed, linkOf, valueFiles } from "../fixtures/value-files.ts";
+import { killed, valueFiles } from "../fixtures/value-files.ts";
 
 const LONG = 1000;
 /** Values of keys that begin with `v`, when they are long. Such a key always has the same value. */
@@ -48,27 +47,6 @@ function fill(space: Space, round: number, expected = new Map<string, string>())
     batch.done();
   }
   return expected;
-}
-
-/** A disk that knows how much of each file was synced through it, by its path in the home. */
-function watchedDisk(dir: string) {
-  const synced = new Map<string, number>();
-  const fail = { syncs: "" };
-  const disk: Disk = {
-    ...systemDisk,
-    datasync: async (fd) => {
-      const path = linkOf(fd).slice(dir.length + 1);
-      if (fail.syncs !== "" && path.startsWith(fail.syncs)) throw Object.assign(new Error("EIO"), { code: "EIO" });
-      const { size } = fstatSync(fd);
-      await systemDisk.datasync(fd);
-      synced.set(path, size);
-    },
-  };
-  /** LevelDB has just synced its logs itself. */
-  const syncedLevel = (): void => {
-    for (const name of levelLogs(dir)) synced.set(`db/${name}`, statSync(join(dir, "db", name)).size);
-  };
-  return { disk, synced, fail, syncedLevel };
 }
 
 const levelLogs = (home: string): string[] => readdirSync(join(home, "db")).filter((name) => name.endsWith(".log"));
