@@ -2,19 +2,17 @@
  * Carries committed changes from the overlay to LevelDB in the background. Two overlays: `active` takes commits,
  * `applying` is on its way; a key overwritten many times before its turn is sealed and written once.
  */
-import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../clock.ts";
 import { MemfsError } from "../errors.ts";
-import { Views } from "../views.ts";
 import type { Logger } from "../log.ts";
 import { encodeCheckpoint } from "./checkpoint.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { LevelBatch, LevelDb } from "./leveldb.ts";
-import { OWN_SPACE, physicalKey, SPACE_BYTES } from "./key.ts";
-import { type Batch, keyBytesAt, OPERATION_HEADER_SIZE } from "./batch.ts";
-import type { OperationPlace } from "./key-index.ts";
+import { OWN_SPACE, physicalKey } from "./key.ts";
+import type { Batch } from "./batch.ts";
+import { BatchFiller, type Limits, PIECE } from "./batch-filler.ts";
 import type { Key, Place, Range, Sealer, Separation } from "./kv.ts";
-import type { AppliedChange, Change } from "./overlay.ts";
+import type { Change, ChangeReader } from "./overlay.ts";
 import { Overlay } from "./overlay.ts";
 import type { OnPoint } from "./points.ts";
 import { Separator } from "./separator.ts";
@@ -30,25 +28,12 @@ const MIB = 1024 * 1024;
 const QUIET = 100;
 /** Milliseconds after which changes are applied although more keep coming: bounds the replay at the next start. */
 const MAX_AGE = 5000;
-/** Operations and bytes per LevelDB batch. */
-const BATCH_OPERATIONS = 1000;
-const BATCH_BYTES = 2 * MIB;
-/** Milliseconds of sealing per turn of the event loop, looked at every few operations. */
-const SLICE = 1;
-const SLICE_OPERATIONS = 16;
-/**
- * Whoever syncs again and again is let go first: nothing is sealed while they do so at this pace (ms), for so long (ms) in
- * all before LevelDB is given the changes all the same.
- */
-const SYNC_PACE = 2;
-const PATIENCE = 200;
+/** What one LevelDB batch takes. */
+const BATCH: Limits = Object.freeze({ changes: 1000, bytes: 2 * MIB });
+const EVERYTHING: Limits = Object.freeze({ changes: Infinity, bytes: Infinity });
 /** Milliseconds between attempts after a failure: doubled from the first to the last. */
 const RETRY_FIRST = 100;
 const RETRY_LAST = 5000;
-
-const EMPTY = Buffer.alloc(0);
-/** Longer keys (bytes) get memory of their own. */
-const LONGEST_KEY = 256;
 
 /** Only what a checkpoint speaks for must survive power loss: the redo log has all of it until then. */
 const isCheckpoint = (checkpoint: Checkpoint | null): boolean => checkpoint !== null;
@@ -88,7 +73,7 @@ interface Waiter {
 export class Applier {
   readonly #options: ApplierOptions;
   readonly #separator: Separator;
-  readonly #keys = new Views(Buffer.alloc(LONGEST_KEY));
+  readonly #filler: BatchFiller;
   #active: Overlay;
   #applying: Overlay | null = null;
   #applied: number;
@@ -99,9 +84,6 @@ export class Applier {
   #applyingWaiters: Waiter[] = [];
   #failure: MemfsError | null = null;
   #retryDelay = RETRY_FIRST;
-  /** Syncs that have been stepped back for, and for how long that may go on. */
-  #syncs = 0;
-  #patience = 0;
   #retryNow: (() => void) | null = null;
   #stopped = false;
 
@@ -112,6 +94,13 @@ export class Applier {
       separationOf: options.separationOf,
       has: (space, key) => options.db.get(physicalKey(space, key)) !== undefined,
       append: options.append,
+    });
+    this.#filler = new BatchFiller({
+      clock: options.clock,
+      separator: this.#separator,
+      sealerOf: options.sealerOf,
+      syncs: options.syncs,
+      hurried: () => this.#isAwaited() || this.unapplied > 1.5 * options.eager,
     });
     this.#applied = from.applied;
     this.#active = from.replayed;
@@ -237,20 +226,13 @@ export class Applier {
 
   async #apply(overlay: Overlay): Promise<void> {
     const applied = Math.max(this.#applied, overlay.lastSeq);
-    const changes = overlay.changes();
+    const changes = overlay.changes(PIECE);
     let written: Checkpoint | null = null;
-    this.#patience = PATIENCE;
     this.#separator.restart();
-    for (let first = true; written === null; first = false) {
-      let taken = changes.take({ changes: BATCH_OPERATIONS, bytes: BATCH_BYTES });
-      if (first && !changes.ended && !(await this.#syncAll(applied)))
-        taken = taken.concat(changes.take({ changes: Infinity, bytes: Infinity }));
-      const last = changes.ended;
-      const separated = await this.#separator.separate(taken);
-      // What is appended may get to the disk late, but not after the checkpoint, behind which no record tells of it.
-      if (last) await this.#options.syncValues();
-      written = await this.#write(separated, last ? applied : null);
-    }
+    this.#filler.restart();
+    const isOne = overlay.size <= BATCH.changes && overlay.cost <= BATCH.bytes;
+    const limits = isOne || !(await this.#syncAll(applied)) ? EVERYTHING : BATCH;
+    while (written === null) written = await this.#write(changes, limits, applied);
     this.#options.onPoint("applied");
     this.#applied = applied;
     this.#applying = null;
@@ -262,6 +244,26 @@ export class Applier {
       // They are only in the way; the next checkpoint tries again.
       this.#options.log.warn("redo log: cannot remove files", { error: String(error) });
     }
+  }
+
+  /** The next batch. Returns the checkpoint that went with the last one; null: more follow. */
+  #write(changes: ChangeReader, limits: Limits, applied: number): Promise<Checkpoint | null> {
+    const { db, onPoint } = this.#options;
+    return db.write(async (batch) => {
+      await this.#filler.fill(batch, changes, limits);
+      const checkpoint = changes.ended ? await this.#putCheckpoint(batch, applied) : null;
+      onPoint("batch");
+      return checkpoint;
+    }, isCheckpoint);
+  }
+
+  /** It goes with the last batch: seen on disk, it proves that all before it is there. */
+  async #putCheckpoint(batch: LevelBatch, applied: number): Promise<Checkpoint> {
+    // What is appended may get to the disk late, but not after the checkpoint, behind which no record tells of it.
+    await this.#options.syncValues();
+    const checkpoint = this.#options.checkpoint(applied);
+    batch.put(physicalKey(OWN_SPACE, CHECKPOINT_KEY), encodeCheckpoint(checkpoint));
+    return checkpoint;
   }
 
   /**
@@ -277,59 +279,8 @@ export class Applier {
     );
   }
 
-  /** @param applied everything up to this record is in LevelDB with this batch; null: more follows */
-  #write(changes: readonly AppliedChange[], applied: number | null): Promise<Checkpoint | null> {
-    const { db, onPoint } = this.#options;
-    return db.write(async (batch) => {
-      await this.#fill(batch, changes);
-      const checkpoint = applied === null ? null : this.#options.checkpoint(applied);
-      // It goes with the last batch: seen on disk, it proves that all before it is there.
-      if (checkpoint !== null) batch.put(physicalKey(OWN_SPACE, CHECKPOINT_KEY), encodeCheckpoint(checkpoint));
-      onPoint("batch");
-      return checkpoint;
-    }, isCheckpoint);
-  }
-
-  /** Seals changes into the batch, giving other work a turn every millisecond. */
-  async #fill(batch: LevelBatch, changes: readonly AppliedChange[]): Promise<void> {
-    const { clock, sealerOf } = this.#options;
-    await this.#stepBack();
-    let sliceEnd = clock.monotonic() + SLICE;
-    let count = 0;
-    for (const { space, place, value } of changes) {
-      const physical = this.#physicalKey(space, place);
-      if (value === null) batch.del(physical);
-      else batch.put(physical, value.length === 0 ? EMPTY : sealerOf(space).seal(physical, value));
-      if (++count % SLICE_OPERATIONS === 0 && clock.monotonic() >= sliceEnd) {
-        await nextTurn();
-        await this.#stepBack();
-        sliceEnd = clock.monotonic() + SLICE;
-      }
-    }
-  }
-
-  /** Valid until the next call: LevelDB copies it. */
-  #physicalKey(space: number, { page, offset }: OperationPlace): Buffer {
-    const start = offset + OPERATION_HEADER_SIZE;
-    const end = start + page.readUInt32BE(offset);
-    const size = SPACE_BYTES + end - start;
-    if (size > LONGEST_KEY) return physicalKey(space, keyBytesAt(page, offset));
-    const key = this.#keys.first(size);
-    key.writeUInt32BE(space, 0);
-    for (let from = start, to = SPACE_BYTES; from < end;) key[to++] = page[from++] ?? 0;
-    return key;
-  }
-
-  /** Lets go first whoever syncs again and again, unless somebody waits for LevelDB or it is far behind. */
-  async #stepBack(): Promise<void> {
-    const { syncs, eager } = this.#options;
-    while (this.#syncs !== syncs() && this.#patience > 0) {
-      if (this.#stopped || this.#waiters.length > 0 || this.#applyingWaiters.length > 0) return;
-      if (this.unapplied > 1.5 * eager) return;
-      this.#syncs = syncs();
-      this.#patience -= SYNC_PACE;
-      await sleep(SYNC_PACE);
-    }
+  #isAwaited(): boolean {
+    return this.#stopped || this.#waiters.length > 0 || this.#applyingWaiters.length > 0;
   }
 
   #succeed(): void {

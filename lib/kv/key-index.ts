@@ -69,6 +69,11 @@ export class KeyIndex {
     this.#find = find;
   }
 
+  /** Number of keys. */
+  get size(): number {
+    return this.#size;
+  }
+
   /** The address for a key from now on is that of this operation, which stands at `offset` of `page`. */
   set(page: Buffer, offset: number, address: number): void {
     if (this.#size * 2 >= this.#table.hashes.length) this.#grow();
@@ -103,15 +108,14 @@ export class KeyIndex {
     }
   }
 
-  /** How many places there are to ask for with {@link placeAt}. */
+  /** How many there are to ask for with {@link addressAt}. */
   get slots(): number {
     return this.#table.hashes.length;
   }
 
-  /** The last operation on one of the keys; null for a slot that is free. */
-  placeAt(slot: number): OperationPlace | null {
-    const address = this.#table.addresses[slot] ?? 0;
-    return address === 0 ? null : this.#find(address - 1);
+  /** Address of the last operation on one of the keys; -1 for a slot that is free. */
+  addressAt(slot: number): number {
+    return (this.#table.addresses[slot] ?? 0) - 1;
   }
 
   /** Those on keys that begin with the prefix. */

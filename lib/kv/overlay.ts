@@ -1,7 +1,8 @@
 /** Committed values that LevelDB has not taken yet, plain, by space. A `null` is a deletion. */
 import { type Batch, keyAt, operationAt } from "./batch.ts";
-import { KeyIndex, type OperationPlace } from "./key-index.ts";
+import { KeyIndex } from "./key-index.ts";
 import type { Key, Range } from "./kv.ts";
+import { Piece } from "./piece.ts";
 import { Pages } from "../pages.ts";
 
 /** What an operation costs in memory and in the log beside its key and value; bytes, roughly. */
@@ -9,22 +10,23 @@ const OPERATION_COST = 64;
 
 export type Change = readonly [key: Key, value: Buffer | null];
 
-/** One change on its way to LevelDB; a null value deletes. Value and page are valid until {@link Overlay.free}. */
-export interface AppliedChange {
-  readonly space: number;
-  /** Where its operation is, with the key. */
-  readonly place: OperationPlace;
-  readonly value: Buffer | null;
-}
-
 /** Goes through all changes of an overlay, in no order, but always in the same one as long as none is added. */
 export class ChangeReader {
   readonly #spaces: (readonly [number, KeyIndex])[];
+  readonly #piece: Piece;
+  readonly #bytes: number;
   #space = 0;
   #slot = 0;
 
-  constructor(spaces: Iterable<readonly [number, KeyIndex]>) {
+  /** @param limits how many changes are taken at a time, or how many bytes of values (by the last one more) */
+  constructor(
+    spaces: Iterable<readonly [number, KeyIndex]>,
+    pages: Pages,
+    limits: { readonly changes: number; readonly bytes: number },
+  ) {
     this.#spaces = [...spaces];
+    this.#piece = new Piece(limits.changes, (address) => pages.find(address));
+    this.#bytes = limits.bytes;
   }
 
   /** True when all were taken. */
@@ -32,22 +34,20 @@ export class ChangeReader {
     return this.#space === this.#spaces.length;
   }
 
-  /** The next ones, until they are so many or their values so many bytes. */
-  take(limits: { readonly changes: number; readonly bytes: number }): AppliedChange[] {
-    const taken: AppliedChange[] = [];
-    let bytes = 0;
+  /** The next ones, valid until more are taken. */
+  take(): Piece {
+    const piece = this.#piece;
+    piece.clear();
     for (; this.#space < this.#spaces.length; this.#space++, this.#slot = 0) {
       const [space, index] = this.#spaces[this.#space] as readonly [number, KeyIndex];
       for (const { slots } = index; this.#slot < slots; this.#slot++) {
-        const place = index.placeAt(this.#slot);
-        if (place === null) continue;
-        if (taken.length >= limits.changes || bytes >= limits.bytes) return taken;
-        const value = operationAt(place.page, place.offset);
-        taken.push({ space, place, value });
-        bytes += value === null ? 0 : value.length;
+        const address = index.addressAt(this.#slot);
+        if (address < 0) continue;
+        if (piece.isFull || piece.bytes >= this.#bytes) return piece;
+        piece.add(space, address);
       }
     }
-    return taken;
+    return piece;
   }
 }
 
@@ -61,6 +61,13 @@ export class Overlay {
   /** Bytes put in, overwritten ones included: they are still in the redo log. */
   get cost(): number {
     return this.#cost;
+  }
+
+  /** How many keys have a change. */
+  get size(): number {
+    let size = 0;
+    for (const index of this.#spaces.values()) size += index.size;
+    return size;
   }
 
   /** Number of the newest record in here; 0 when there is none. */
@@ -122,9 +129,9 @@ export class Overlay {
     this.#spaces.delete(space);
   }
 
-  /** All changes; none may be added meanwhile. */
-  changes(): ChangeReader {
-    return new ChangeReader(this.#spaces);
+  /** All changes, so many at a time, or so many bytes of values; none may be added meanwhile. */
+  changes(limits: { readonly changes: number; readonly bytes: number }): ChangeReader {
+    return new ChangeReader(this.#spaces, this.#pages, limits);
   }
 
   /** LevelDB has it all. */

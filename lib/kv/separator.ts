@@ -1,7 +1,6 @@
 /** Takes the larger values out of changes on their way to LevelDB, which would write each several times, into value files. */
-import { keyBytesAt } from "./batch.ts";
 import type { Place, Separation } from "./kv.ts";
-import type { AppliedChange } from "./overlay.ts";
+import type { Piece } from "./piece.ts";
 
 export interface SeparatorOptions {
   /** Undefined: everything of the space stays in LevelDB. */
@@ -11,6 +10,8 @@ export interface SeparatorOptions {
   /** Appends to the value files. Nothing tells of it on start: the redo log has the values until a checkpoint. */
   readonly append: (space: number, values: readonly Buffer[]) => Promise<Place[]>;
 }
+
+const NOTHING = Buffer.alloc(0);
 
 /** What an attempt has done with a change: the value is there, or LevelDB has had it before. */
 type Outcome = Place | "known";
@@ -43,33 +44,34 @@ export class Separator {
   }
 
   /**
-   * The changes to give to LevelDB: with references in the place of values that were appended, without those whose value it has.
+   * What was appended is replaced in the piece by a reference, and that whose value LevelDB has is dropped from it.
    * @throws MemfsError `no_space`, `io`
    */
-  async separate(changes: readonly AppliedChange[]): Promise<AppliedChange[]> {
-    for (let start = 0, end = 0; start < changes.length; start = end) {
-      const space = changes[start]?.space ?? 0;
-      for (end = start; changes[end]?.space === space; end++);
+  async separate(piece: Piece): Promise<void> {
+    for (let start = 0, end = 0; start < piece.size; start = end) {
+      const space = piece.spaceOf(start);
+      for (end = start; end < piece.size && piece.spaceOf(end) === space; end++);
       const separation = this.#options.separationOf(space);
-      if (separation !== undefined) await this.#decide(separation, changes, { space, start, end });
+      if (separation === undefined) continue;
+      await this.#append(separation, piece, { space, start, end });
+      this.#carry(separation, piece, { start, end });
     }
-    return this.#carry(changes);
+    this.#count += piece.size;
   }
 
   /** Of the changes from `start` to before `end`, which are of one space. */
-  async #decide(
+  async #append(
     separation: Separation,
-    changes: readonly AppliedChange[],
+    piece: Piece,
     { space, start, end }: { space: number; start: number; end: number },
   ): Promise<void> {
     const numbers: number[] = [];
     const values: Buffer[] = [];
-    for (let index = start; index < end; index++) {
-      const { value, place } = changes[index] as AppliedChange;
-      const number = this.#count + index;
-      if (value === null || value.length < separation.least || this.#outcomes.has(number)) continue;
-      const key = keyBytesAt(place.page, place.offset);
-      const separate = separation.separate(key, value);
+    for (let change = start; change < end; change++) {
+      const number = this.#count + change;
+      if (piece.valueSizeOf(change) < separation.least || this.#outcomes.has(number)) continue;
+      const key = piece.keyOf(change);
+      const separate = separation.separate(key, piece.valueOf(change) ?? NOTHING);
       if (separate === null) continue;
       if (this.#trusted && this.#options.has(space, key)) {
         this.#outcomes.set(number, "known");
@@ -83,15 +85,12 @@ export class Separator {
     for (const [index, place] of places.entries()) this.#outcomes.set(numbers[index] ?? 0, place);
   }
 
-  #carry(changes: readonly AppliedChange[]): AppliedChange[] {
-    const left: AppliedChange[] = [];
-    for (const change of changes) {
-      const outcome = this.#outcomes.get(this.#count++);
-      if (outcome === "known") continue;
-      const separation = outcome === undefined ? undefined : this.#options.separationOf(change.space);
-      if (outcome === undefined || separation === undefined) left.push(change);
-      else left.push({ space: change.space, place: change.place, value: separation.reference(outcome) });
+  #carry(separation: Separation, piece: Piece, { start, end }: { start: number; end: number }): void {
+    if (this.#outcomes.size === 0) return;
+    for (let change = start; change < end; change++) {
+      const outcome = this.#outcomes.get(this.#count + change);
+      if (outcome === "known") piece.drop(change);
+      else if (outcome !== undefined) piece.replace(change, separation.reference(outcome));
     }
-    return left;
   }
 }

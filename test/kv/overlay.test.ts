@@ -1,6 +1,6 @@
 /** What waits for LevelDB is found by key and by range, like in a map. */
 import t, { type Test } from "tap";
-import { Batch, keyAt } from "../../lib/kv/batch.ts";
+import { Batch } from "../../lib/kv/batch.ts";
 import { Overlay } from "../../lib/kv/overlay.ts";
 import { randomFrom, testSeed } from "../fixtures/random.ts";
 
@@ -53,10 +53,12 @@ function compareWithMaps(t: Test, overlay: Overlay, random: () => number): void 
     }
   }
   const all = new Map(SPACES.map((space): [number, Entry[]] => [space, []]));
-  const changes = overlay.changes();
+  const changes = overlay.changes({ changes: 1 + below(40), bytes: 1 + below(4000) });
   while (!changes.ended) {
-    for (const { space, place, value } of changes.take({ changes: 1 + below(40), bytes: 1 + below(4000) })) {
-      all.get(space)?.push([keyAt(place.page, place.offset), value && Buffer.from(value)]);
+    const piece = changes.take();
+    for (let change = 0; change < piece.size; change++) {
+      const value = piece.valueOf(change);
+      all.get(piece.spaceOf(change))?.push([piece.keyOf(change).toString("latin1"), value && Buffer.from(value)]);
     }
   }
   for (const [space, expected] of model) t.strictSame(sorted(all.get(space) ?? []), sorted(expected), "all, each once");
