@@ -33,9 +33,9 @@ export class Drafts {
 
   #held(): Draft[] {
     const { drafts, live } = this.#view;
-    return [...drafts.values()].filter(
-      ({ node, written, refused }) => (written || refused) && (live.store.node(node)?.names.length ?? 0) > 0,
-    );
+    return drafts
+      .values()
+      .filter(({ node, written, refused }) => (written || refused) && (live.store.node(node)?.names.length ?? 0) > 0);
   }
 
   #info({ node, size, mtime, refused }: Draft): DraftInfo {

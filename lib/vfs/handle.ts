@@ -1,6 +1,7 @@
 /** Open files and directories of a mount, and the 64 bits that name them to the kernel. */
 
 import { MemfsError } from "../errors.ts";
+import { NumberMap } from "../number-map.ts";
 import type { EntryRecord } from "../store/records/entry-record.ts";
 import type { FsyncRun } from "../store/fsync-run.ts";
 import type { HandleRef } from "./filesystem.ts";
@@ -54,7 +55,7 @@ export const isWriteOnly = (flags: number): boolean => (flags & O_ACCMODE) === O
 /** The handles of one store in one mount. Numbers are not reused until they wrap at 2^32. */
 export class Handles {
   readonly #generation: number;
-  readonly #open = new Map<number, Handle>();
+  readonly #open = new NumberMap<Handle>();
   #last = 0;
 
   /** @param generation tells handles of this daemon from those of one before it; 30 bits */
@@ -105,8 +106,9 @@ export class Handles {
     this.#open.delete(handle.id);
   }
 
-  *files(): Generator<FileHandle> {
-    for (const handle of this.#open.values()) if (handle.kind === "file") yield handle;
+  /** True when one of the open files is what is asked for. */
+  someFile(asked: (handle: FileHandle) => boolean): boolean {
+    return this.#open.some((handle) => handle.kind === "file" && asked(handle));
   }
 
   /** The 64 bits: generation and access mode above, number below. */

@@ -13,7 +13,7 @@ const SLICE = 3;
 
 /** Who has drafts: a view. */
 export interface DraftHolder {
-  readonly drafts: ReadonlyMap<number, Draft>;
+  readonly drafts: { values(): readonly Draft[] };
   /** Commits a draft; later if it takes long. Neither throws nor rejects: a failure leaves the draft. */
   settle(node: number): Promise<void> | undefined;
 }
@@ -53,7 +53,7 @@ export class IdleCommits {
   async #commitDue(holder: DraftHolder): Promise<void> {
     const now = this.#clock.monotonic();
     let end = performance.now() + SLICE;
-    for (const draft of [...holder.drafts.values()]) {
+    for (const draft of holder.drafts.values()) {
       if (dueOf(draft) > now) continue;
       draft.due = now + IDLE_MS;
       await holder.settle(draft.node);

@@ -162,7 +162,7 @@ export class StoreFilesystem implements ReadableStore {
 
   /** Commits every draft. Resolves with how many could not be stored. */
   async commitAll(): Promise<number> {
-    for (const number of [...this.view.drafts.keys()]) await settleDraft(this.view, number);
+    for (const number of this.view.drafts.keys()) await settleDraft(this.view, number);
     let failed = 0;
     for (const number of this.view.drafts.keys())
       if ((this.view.live.store.node(number)?.names.length ?? 0) > 0) failed += 1;

@@ -2,6 +2,7 @@
 
 import { MemfsError } from "../errors.ts";
 import type { Uid } from "../id.ts";
+import { NumberMap } from "../number-map.ts";
 import { printable } from "../store/tree/names.ts";
 import type { NodeRecord } from "../store/records/node-record.ts";
 import { isLater, type Timestamp } from "../store/records/record.ts";
@@ -54,7 +55,7 @@ export class View implements LiveView, LockHolder {
   readonly invalidator: Invalidator;
   readonly seen = new Seen();
   readonly bases: ReadBases;
-  readonly drafts = new Map<number, Draft>();
+  readonly drafts = new NumberMap<Draft>();
   /**
    * Drafts that were flushed and not committed: the file may be closed for good, its RELEASE on the way. Also those whose
    * writer gave up a lock. Another mount that looks commits them.
@@ -226,15 +227,12 @@ export class View implements LiveView, LockHolder {
 
   refersTo(node: number): boolean {
     if (this.seen.holds(node)) return true;
-    for (const handle of this.handles.files()) if (handle.node === node) return true;
-    return false;
+    return this.handles.someFile((handle) => handle.node === node);
   }
 
   /** True when another handle of this mount can still write the node. */
   hasWriter(node: number, except?: FileHandle): boolean {
-    for (const handle of this.handles.files())
-      if (handle.node === node && handle !== except && isWritable(handle.flags)) return true;
-    return false;
+    return this.handles.someFile((handle) => handle.node === node && handle !== except && isWritable(handle.flags));
   }
 
   /** After the kernel or a handle let go of a node: one without names may go. */

@@ -2,6 +2,7 @@
 
 import { GenerationCache } from "../../generation-cache.ts";
 import { MemfsError } from "../../errors.ts";
+import { NumberMap } from "../../number-map.ts";
 import type { AtView, PastName, PastNode } from "../../store/history/at.ts";
 import type { Actor } from "../../store/types.ts";
 import type { Attributes, NodeEntry, NodeRef } from "../filesystem.ts";
@@ -35,7 +36,7 @@ export class PastView implements LockingView {
   readonly reads: SessionReads;
   /** Of its own: who locks the past does not keep anybody from the present. */
   readonly live = { locks: new LockTable() };
-  readonly drafts: ReadonlyMap<number, never> = new Map<number, never>();
+  readonly drafts = new NumberMap<never>();
   readonly waiting = new Set<number>();
   readonly #live: LiveStore;
   readonly #actor: Actor;
