@@ -3,7 +3,7 @@
 import { MemfsError } from "../errors.ts";
 import type { Uid } from "../id.ts";
 import type { MadeFrom } from "./merge/base.ts";
-import { putContent } from "./content/content.ts";
+import { isGrown, putContent, putGrown } from "./content/content.ts";
 import type { FinishedContent } from "./content/chunk.ts";
 import { type FsyncRun, originOfRun } from "./fsync-run.ts";
 import { EMPTY_HASH, type Hash } from "./content/hash.ts";
@@ -120,10 +120,14 @@ export function appendContent(
 
 /** It is remembered also if the transaction fails: a digest stands for its bytes whether they are stored or not. */
 export function storeContent(tx: Transaction, content: FinishedContent): void {
-  const { hash, chunks, manifest } = content;
-  tx.counters.historyBytes += putContent(tx, content);
+  const { hash, chunks, manifest, begins } = content;
+  const { recent, space } = tx.state;
+  const below = begins === null ? undefined : recent.depthOf(space.id, begins.hash);
+  const grown = below !== undefined && isGrown(content, below);
+  tx.counters.historyBytes += grown ? putGrown(tx, content) : putContent(tx, content);
   const bytes = chunks[0]?.bytes;
-  if (manifest === null && bytes !== null && bytes !== undefined) tx.state.recent.put(hash, bytes);
+  if (manifest !== null || bytes === null || bytes === undefined) return;
+  recent.put(hash, bytes, { space: space.id, depth: grown ? below + 1 : 0 });
 }
 
 /** Of a version that follows the head with content made from `base`. */

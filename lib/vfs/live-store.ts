@@ -120,8 +120,10 @@ export class LiveStore implements DraftSource {
   }
 
   #resumeSmall(hash: Hash | null): ContentWriter {
+    if (hash === null) return new ContentWriter(this.sink);
     const memory = takeSmallMemory();
-    return ContentWriter.resumeSmall(memory, this.store.copyContent(hash, memory), this.sink);
+    const length = this.store.copyContent(hash, memory);
+    return ContentWriter.resumeSmall(memory, { hash, length }, this.sink);
   }
 
   resumable(hash: Hash | null, size: number): boolean {

@@ -1,6 +1,7 @@
 import t from "tap";
-import { storeFixture } from "../fixtures/store.ts";
-import { liveStores, TestMount } from "../fixtures/vfs.ts";
+import { decodeContent } from "../../lib/store/content/manifest.ts";
+import { OPERATOR, stored, storeFixture, type StoreFixture } from "../fixtures/store.ts";
+import { liveStores, mountedFixture, O_WRONLY, TestMount } from "../fixtures/vfs.ts";
 
 const line = (index: number): string => `${index} `.padEnd(99, "x") + "\n";
 
@@ -15,6 +16,92 @@ t.test("a growing log stores what is added, not what was there", async (t) => {
   const perAppend = (store.usage().historyBytes - before) / 100;
   t.ok(perAppend < 3000, `${perAppend} bytes of history per appended line of 100 bytes in a log of 100 KiB`);
   t.equal(await mount.read("/log"), lines.join(""));
+});
+
+/** Bytes of each content that is stored whole, and of what was added for each that is not. */
+async function contents({ kv }: StoreFixture): Promise<{ whole: number[]; added: number[] }> {
+  const values = (await stored(kv, "c")).map(({ value }) => decodeContent(value));
+  return {
+    whole: values.flatMap((value) => (Buffer.isBuffer(value) ? [value.length] : [])).sort((a, b) => a - b),
+    added: values.flatMap((value) => ("references" in value ? [value.end.length] : [])),
+  };
+}
+
+async function putInside(mount: TestMount, path: string, offset: number, text: string): Promise<void> {
+  const file = await mount.open(path, O_WRONLY);
+  await mount.put(file, text, offset);
+  await mount.close(file);
+}
+
+t.test("a growing note stores what is added, seven times in a row, then all of it", async (t) => {
+  const fixture = await mountedFixture(t);
+  const { mount, store } = fixture;
+  await mount.write("/note", "n".repeat(1000));
+  const before = store.usage().historyBytes;
+  for (let index = 0; index < 16; index++) await mount.append("/note", line(index));
+  t.strictSame(await contents(fixture), { whole: [1000, 1800, 2600], added: new Array(14).fill(100) });
+  const grown = store.usage().historyBytes - before;
+  t.ok(grown < 1800 + 2600 + 14 * 150, `${grown} bytes of history`);
+});
+
+t.test("each version of a note that several grow is read as it was, also with nothing in memory", async (t) => {
+  const fixture = await mountedFixture(t);
+  const { mount } = fixture;
+  const other = await fixture.other();
+  let expected = "n".repeat(600);
+  await mount.write("/note", expected);
+  const texts = [expected];
+  for (let index = 0; index < 40; index++) {
+    await (index % 3 === 0 ? other : mount).append("/note", line(index));
+    texts.push((expected += line(index)));
+  }
+  const { store } = await fixture.reopen();
+  const { items } = await store.history.list({ path: Buffer.from("/note"), limit: 100 });
+  t.strictSame(items.map(({ id }) => store.history.read(id).toString()).reverse(), texts);
+});
+
+t.test("what is small, gets much, or is changed elsewhere is stored whole", async (t) => {
+  const fixture = await mountedFixture(t);
+  const { mount } = fixture;
+  const cases = [
+    ["small", () => mount.append("/small", "more")],
+    ["much", () => mount.append("/much", "m".repeat(513))],
+    ["inside", () => putInside(mount, "/inside", 5, "x".repeat(650))],
+    ["whole", () => mount.write("/whole", `${"n".repeat(600)} whole and more`)],
+  ] as const;
+  for (const [name, change] of cases) {
+    await mount.write(`/${name}`, name === "small" ? "s".repeat(511) : `${name} `.padEnd(600, "."));
+    await change();
+  }
+  t.strictSame((await contents(fixture)).added, []);
+});
+
+t.test("what nobody knows the storage of any more is stored whole, and grows from there", async (t) => {
+  const fixture = await storeFixture(t);
+  const mount = await TestMount.open(liveStores(fixture), fixture.store.info.id);
+  await mount.write("/note", "n".repeat(1000));
+  await mount.append("/note", line(0));
+  t.strictSame(await contents(fixture), { whole: [1000], added: [100] });
+  const { catalogue, store } = await fixture.reopen();
+  const again = await TestMount.open(liveStores({ ...fixture, catalogue }), store.info.id);
+  for (let index = 1; index < 3; index++) await again.append("/note", line(index));
+  t.strictSame(await contents(fixture), { whole: [1000, 1200], added: [100, 100] });
+});
+
+t.test("a store does not go by how another one has the same text", async (t) => {
+  const fixture = await mountedFixture(t);
+  const second = await fixture.catalogue.create({ name: "second" }, OPERATOR);
+  const other = await TestMount.open(fixture.live, second.id);
+  await fixture.mount.write("/note", "n".repeat(1000));
+  for (const at of [other, fixture.mount]) {
+    if (at === other) await at.write("/note", "n".repeat(1000));
+    await at.append("/note", line(0));
+    await at.append("/note", line(1));
+  }
+  // The second store was the last that stored each of the texts.
+  t.strictSame(await contents(fixture), { whole: [1000, 1100], added: [100] });
+  t.equal(await fixture.mount.read("/note"), "n".repeat(1000) + line(0) + line(1));
+  t.equal(await other.read("/note"), "n".repeat(1000) + line(0) + line(1));
 });
 
 t.test("what grew can be read and grown on after everything cached is gone", async (t) => {

@@ -61,6 +61,31 @@ t.test("putting the same content again takes no room", async (t) => {
   t.equal(recent.get(digest("first"))?.toString(), "first");
 });
 
+t.test("how a store has content is known of the last one that told it, as long as the content is there", async (t) => {
+  const recent = new RecentContents();
+  const note = digest("note");
+  t.equal(recent.depthOf(2, note), undefined);
+  recent.put(note, Buffer.from("a note"));
+  t.equal(recent.depthOf(2, note), undefined, "who only read it cannot tell");
+  recent.put(note, Buffer.from("a note"), { space: 2, depth: 3 });
+  t.equal(recent.depthOf(2, note), 3);
+  t.equal(recent.depthOf(3, note), undefined);
+  recent.put(note, Buffer.from("a note"));
+  t.equal(recent.depthOf(2, note), 3, "reading it changes nothing");
+  for (let index = 0; index < 5000; index++) {
+    recent.put(digest(`filler ${index}`), Buffer.alloc(4 * KIB));
+    recent.get(note);
+  }
+  t.equal(recent.depthOf(2, note), 3, "it moved in the memory");
+  recent.put(note, Buffer.from("a note"), { space: 3, depth: 0 });
+  t.equal(recent.depthOf(3, note), 0);
+  t.equal(recent.depthOf(2, note), undefined);
+  for (let index = 0; index < 5000; index++) recent.put(digest(`filler ${index}`), Buffer.alloc(4 * KIB));
+  t.equal(recent.depthOf(3, note), undefined, "it went");
+  recent.put(note, Buffer.from("a note"));
+  t.equal(recent.depthOf(3, note), undefined);
+});
+
 t.test("contents of any size are what was put or not there; those of the last megabytes mostly are", async (t) => {
   const random = randomFrom(testSeed(t));
   const recent = new RecentContents();

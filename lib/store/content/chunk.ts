@@ -26,6 +26,8 @@ export interface FinishedContent {
   readonly offloaded: number;
   /** It only adds a few bytes to content that the store has. */
   readonly extends: boolean;
+  /** Stored content that the bytes, which are all in one chunk, begin with; null when that is not known. */
+  readonly begins: ContentReference | null;
 }
 
 /** Content that the store has already. */

@@ -40,6 +40,8 @@ export class ContentWriter {
   #digested = 0;
   /** What the store has of it, stored for itself and not as an extension. */
   #extendable: ContentReference | null = null;
+  /** Stored content that the bytes begin with, while they are few. */
+  #begins: ContentReference | null = null;
   readonly #sink: ChunkSink | null;
   /** Chunks before this one are stored. */
   #sent = 0;
@@ -58,11 +60,12 @@ export class ContentWriter {
     return this.#size;
   }
 
-  /** Goes on from the first bytes of a {@link takeSmallMemory}, which is the writer's from now on. */
-  static resumeSmall(memory: Buffer, size: number, sink: ChunkSink | null = null): ContentWriter {
+  /** Goes on from stored content at the start of a {@link takeSmallMemory}, which is the writer's from now on. */
+  static resumeSmall(memory: Buffer, stored: ContentReference, sink: ChunkSink | null = null): ContentWriter {
     const writer = new ContentWriter(sink);
     writer.#small = memory;
-    writer.#size = size;
+    writer.#size = stored.length;
+    writer.#begins = stored;
     return writer;
   }
 
@@ -194,6 +197,7 @@ export class ContentWriter {
   #writeSmall(small: Buffer, offset: number, bytes: Buffer): void {
     if (small.length === 0) this.#small = small = takeSmallMemory();
     if (offset > this.#size) small.fill(0, this.#size, offset);
+    if (this.#begins !== null && offset < this.#begins.length) this.#begins = null;
     small.set(bytes, offset);
     this.#size = Math.max(this.#size, offset + bytes.length);
   }
@@ -237,20 +241,23 @@ export class ContentWriter {
 
   /** The content so far; the writer can go on, and then what was finished before is not used any more. */
   finish(): FinishedContent {
-    if (this.#small !== null) return inlineContent(this.#small.subarray(0, this.#size));
+    if (this.#small !== null) return inlineContent(this.#small.subarray(0, this.#size), this.#begins);
     const hash = this.#digest();
     this.#shared = true;
     const base = this.#extendable;
     // INVARIANT: content is not stored as an extension of itself. What nothing was added to is stored.
-    if (base?.length === this.#size)
-      return { hash, size: this.#size, chunks: [], manifest: null, offloaded: this.#offloaded, extends: true };
+    if (base?.length === this.#size) return this.#large({ hash, chunks: [], manifest: null, extends: true });
     if (base !== null && this.#size - base.length <= EXTENSION_BYTES) return this.#extension(hash, base);
     const end = this.#chunker?.tail ?? NOTHING;
     // One chunk is stored under the digest of the whole already.
     const isOneChunk = this.#chunks.length === 1 && end.length === 0;
     const manifest = isOneChunk ? null : (this.#manifest ?? new ManifestWriter()).finish(end);
     const chunks = this.#chunks.slice(this.#sent);
-    return { hash, size: this.#size, chunks, manifest, offloaded: this.#offloaded, extends: false };
+    return this.#large({ hash, chunks, manifest, extends: false });
+  }
+
+  #large(parts: Pick<FinishedContent, "hash" | "chunks" | "manifest" | "extends">): FinishedContent {
+    return { ...parts, size: this.#size, offloaded: this.#offloaded, begins: null };
   }
 
   #digest(): Hash {
@@ -267,8 +274,8 @@ export class ContentWriter {
     const added = this.read(base.length, this.#size - base.length, () => {
       throw new RangeError("bytes added to stored content are kept until they are stored");
     });
-    const manifest = encodeExtension(base, added);
-    return { hash, size: this.#size, chunks: [], manifest, offloaded: this.#offloaded, extends: true };
+    const manifest = Buffer.from(encodeExtension(base, added));
+    return this.#large({ hash, chunks: [], manifest, extends: true });
   }
 
   /** Bytes of what was written, valid until more is. `stored` reads a chunk that the store has. */
@@ -316,10 +323,10 @@ function areOne(first: Buffer, second: Buffer): boolean {
   return first.buffer === second.buffer && first.byteOffset + first.length === second.byteOffset;
 }
 
-function inlineContent(bytes: Buffer): FinishedContent {
+function inlineContent(bytes: Buffer, begins: ContentReference | null = null): FinishedContent {
   const hash = sha256(bytes);
   const chunks = bytes.length === 0 ? [] : [{ hash, length: bytes.length, bytes }];
-  return { hash, size: bytes.length, chunks, manifest: null, offloaded: 0, extends: false };
+  return { hash, size: bytes.length, chunks, manifest: null, offloaded: 0, extends: false, begins };
 }
 
 /** Content that is there as a whole. The bytes must not change until it is stored. */

@@ -11,7 +11,13 @@ import type { Chunk, ContentReference, FinishedContent, StoredContent } from "./
 import { isZeroChunk, LARGEST_CHUNK } from "./chunker.ts";
 import { type ContentCache, ContentMap } from "./content-cache.ts";
 import { EMPTY_HASH, type Hash, hex } from "./hash.ts";
-import { decodeContent, encodePlace, encodeRaw, type Manifest } from "./manifest.ts";
+import { decodeContent, encodeExtension, encodePlace, encodeRaw, type Manifest } from "./manifest.ts";
+
+/** Small content that a note, or a log, of at least so many bytes grew into by at most so many is stored as what was added. */
+const LEAST_GROWN = 512;
+const MOST_ADDED = 512;
+/** That often in a row; then it is stored whole: who reads the last one has to read all of them. */
+const MOST_DEPTH = 7;
 
 export interface ByteRange {
   readonly offset: number;
@@ -46,6 +52,22 @@ export function putContent(target: ContentTarget, content: FinishedContent): num
   if (content.manifest === null) return added;
   target.put(target.keyOfContent(content.hash), content.manifest);
   return added + content.manifest.length;
+}
+
+/** True for small content that is stored by {@link putGrown} when that which it grew from is stored `depth` deep. */
+export function isGrown({ size, begins }: FinishedContent, depth: number): boolean {
+  if (begins === null || begins.length < LEAST_GROWN || depth >= MOST_DEPTH) return false;
+  return size > begins.length && size - begins.length <= MOST_ADDED;
+}
+
+/** Stores small content as what it has more than it grew from, which the store has. Returns how many bytes of history that added. */
+export function putGrown(target: ContentTarget, { hash, chunks, begins }: FinishedContent): number {
+  const [chunk] = chunks;
+  if (begins === null || chunk?.bytes === null || chunk?.bytes === undefined)
+    throw new RangeError("content that did not grow");
+  const grown = encodeExtension(begins, chunk.bytes.subarray(begins.length));
+  target.put(target.keyOfContent(hash), grown);
+  return grown.length;
 }
 
 function putChunk(target: ContentTarget, chunk: Chunk, { ask }: { ask: boolean }): number {

@@ -68,11 +68,9 @@ export class ManifestWriter {
   }
 }
 
-/** A manifest of one reference. */
-export function encodeExtension(base: ContentReference, end: Buffer): Buffer {
-  const manifest = new ManifestWriter();
-  manifest.add(base);
-  return manifest.finish(end);
+/** A manifest of one reference: valid until the next record is begun. */
+export function encodeExtension({ hash, length }: ContentReference, end: Buffer): Buffer {
+  return begin().u8(MANIFEST).varint(end.length).raw(end).fixed(hash).varint(length).view();
 }
 
 /** What a stored value says. @throws MemfsError `damaged` */

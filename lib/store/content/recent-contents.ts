@@ -2,6 +2,7 @@
  * Small contents that were read or written lately, plain: an agent that appends to a note it just read needs no digest
  * key, no database and no seal. They stand one behind the other in a ring of memory and are found by their digests, with
  * no object for any of them: as many as there are here, the collector would have to go through them again and again.
+ * With each is how a store has it: a note that grows is stored as what was added to it, a few times in a row.
  */
 
 import type { Hash } from "./hash.ts";
@@ -14,6 +15,16 @@ const RING_BYTES = 8 * 1024 * 1024;
 /** Places in which digests are looked up: two for each. More small contents than this are not kept. */
 const SLOTS = 16 * 1024;
 
+/** How a store, told by its space, has content. */
+export interface StoredAs {
+  readonly space: number;
+  /** How many others must be read to read it; 0: it is stored as its bytes. */
+  readonly depth: number;
+}
+
+/** No store has this space. */
+const NOWHERE = 0;
+
 export class RecentContents {
   /** Each digest with its content behind it. Null until there is something to keep. */
   #ring: Buffer | null = null;
@@ -25,6 +36,9 @@ export class RecentContents {
   readonly #starts = new Float64Array(SLOTS).fill(-Infinity);
   readonly #places = new Uint32Array(SLOTS);
   readonly #sizes = new Uint16Array(SLOTS);
+  /** By slot: how one store has it, if that is known. */
+  readonly #spaces = new Uint32Array(SLOTS).fill(NOWHERE);
+  readonly #depths = new Uint8Array(SLOTS);
 
   /** A copy of the content; undefined when it is not here. */
   get(hash: Hash): Buffer | undefined {
@@ -46,12 +60,25 @@ export class RecentContents {
     return this.#sizes[slot];
   }
 
+  /**
+   * How many others must be read to read content that the store of the space has; undefined when that is not known. It may have
+   * been told by a transaction that failed: then the store has it otherwise.
+   */
+  depthOf(space: number, hash: Hash): number | undefined {
+    const slot = this.#find(hash);
+    return slot < 0 || this.#spaces[slot] !== space ? undefined : this.#depths[slot];
+  }
+
   /** Copies the bytes in, unless they are too many. */
-  put(hash: Hash, bytes: Buffer): void {
+  put(hash: Hash, bytes: Buffer, stored?: StoredAs): void {
     if (bytes.length > LARGEST) return;
     const known = this.#find(hash);
-    if (known >= 0 && !this.#isOld(known)) return;
-    this.#add(known >= 0 ? known : this.#slotFor(hash), hash, bytes);
+    const slot = known >= 0 ? known : this.#slotFor(hash);
+    if (known < 0 || this.#isOld(known)) this.#add(slot, hash, bytes);
+    if (known < 0) this.#spaces[slot] = NOWHERE;
+    if (stored === undefined) return;
+    this.#spaces[slot] = stored.space;
+    this.#depths[slot] = stored.depth;
   }
 
   #add(slot: number, hash: Hash, bytes: Buffer): void {
