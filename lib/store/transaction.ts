@@ -60,6 +60,8 @@ export interface Cause {
   readonly known?: KnownVersions;
   /** Handed through to the observer, which may skip whoever made the change. */
   readonly source?: object;
+  /** Whoever caches the nodes was told before. */
+  readonly told?: boolean;
 }
 
 /** What a committed transaction changed, for whoever caches it. */
@@ -68,7 +70,7 @@ export interface StoreChange {
   readonly contents: ReadonlySet<number>;
   /** Directories whose names changed. */
   readonly directories: ReadonlySet<number>;
-  /** All nodes of which anything changed. */
+  /** All nodes of which anything changed that was not told before. */
   readonly nodes: readonly number[];
   readonly source: object | null;
 }
@@ -351,7 +353,7 @@ export class Transaction implements ContentTarget {
     this.#publish();
     return {
       contents: this.#contents,
-      nodes: [...this.#nodes.keys()],
+      nodes: this.cause.told === true ? [] : [...this.#nodes.keys()],
       directories: this.#directories,
       source: this.#surprising ? null : (this.cause.source ?? null),
     };

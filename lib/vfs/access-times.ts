@@ -1,5 +1,5 @@
 /**
- * When files were last read: shown at once, stored later, many at a time, without a journal entry. As with the mount
+ * When files were last read: shown at once, in all mounts, stored later, many at a time, without a journal entry. As with the mount
  * option `relatime`, a read moves the access time only when it is not later than the last change, or a day old.
  */
 
@@ -56,7 +56,7 @@ export class AccessTimes {
     const times = new Map(this.#times);
     this.#times.clear();
     try {
-      this.#store.update({ actor: DAEMON, deferred: true }, (tx) => setAccessTimes(tx, times));
+      this.#store.update({ actor: DAEMON, deferred: true, told: true }, (tx) => setAccessTimes(tx, times));
     } catch (error) {
       this.#log.warn("access times could not be stored", { error: String(error) });
     }

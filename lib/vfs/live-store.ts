@@ -9,6 +9,7 @@ import type { FinishedContent } from "../store/content/chunk.ts";
 import { type ChunkSink, ContentWriter } from "../store/content/content-writer.ts";
 import type { Hash } from "../store/content/hash.ts";
 import { INLINE_BYTES, takeSmallMemory } from "../store/content/small-memory.ts";
+import type { Timestamp } from "../store/records/record.ts";
 import type { Store } from "../store/store.ts";
 import type { StoreChange } from "../store/transaction.ts";
 import { AccessTimes } from "./access-times.ts";
@@ -34,6 +35,8 @@ const SETTLE_RETRY_MS = 1000;
 export interface LiveView extends DraftHolder {
   /** Tells the kernel about a change it did not make itself. */
   invalidate(change: StoreChange): void;
+  /** The same, of attributes only. */
+  attributesChanged(node: number): void;
   /** Drafts that others may look at: they may only be waiting for their RELEASE, or their lock was given up. */
   readonly waiting: ReadonlySet<number>;
   /** True while the kernel or a handle refers to the node. */
@@ -95,6 +98,12 @@ export class LiveStore implements DraftSource {
     this.#views.delete(view);
     for (const node of this.#orphans) this.unreferenced(node);
     this.accessTimes.store();
+  }
+
+  /** A node was read in a view, whose kernel knows that its access time may have moved. */
+  accessed(view: LiveView, node: number, now: Timestamp): void {
+    this.accessTimes.note(node, now);
+    for (const other of this.#views) if (other !== view) other.attributesChanged(node);
   }
 
   content(hash: Hash | null): Buffer {

@@ -190,7 +190,7 @@ export class View implements LiveView, LockHolder {
     if (this.access === "ro" || (flags & O_NOATIME) !== 0) return;
     const changed = this.drafts.get(node.number) ?? node;
     if (!accessTimes.isDue(node, changed, clock.now() / 1e6) || store.info.archivedAt !== null) return;
-    accessTimes.note(node.number, this.now());
+    this.live.accessed(this, node.number, this.now());
   }
 
   /** What a change of the node's bytes waits for, if anything. */
@@ -210,11 +210,12 @@ export class View implements LiveView, LockHolder {
       this.seen.listingChanged(node);
       if (node === ROOT_NODE || this.seen.holds(node)) this.invalidator.names(this.ref(node));
     }
-    for (const node of change.nodes) {
-      if (change.contents.has(node) || change.directories.has(node)) continue;
-      if (node !== ROOT_NODE && !this.seen.holds(node)) continue;
-      this.invalidator.attributes(this.ref(node));
-    }
+    for (const node of change.nodes)
+      if (!change.contents.has(node) && !change.directories.has(node)) this.attributesChanged(node);
+  }
+
+  attributesChanged(node: number): void {
+    if (node === ROOT_NODE || this.seen.holds(node)) this.invalidator.attributes(this.ref(node));
   }
 
   /** Who is given a lock sees what was written under it before, also in pages its kernel keeps. */

@@ -61,6 +61,26 @@ t.test("what is read and not committed counts as changed", async (t) => {
   await mount.close(file);
 });
 
+t.test("other mounts are told of an access, and nobody when many are stored", async (t) => {
+  const { mount, other, store } = await mountedFixture(t);
+  const files = Array.from({ length: 600 }, (_, index) => `/f${index}`);
+  for (const path of files) await mount.write(path, "text");
+  const second = await other();
+  for (const path of files) await second.stat(path);
+  mount.invalidator.calls.length = 0;
+  second.invalidator.calls.length = 0;
+  const times: bigint[] = [];
+  for (const path of files) {
+    await mount.read(path);
+    times.push(await atime(mount, path));
+  }
+  const { sec = 0, nsec = 0 } = store.node((await mount.node("/f0")).number)?.atime ?? {};
+  t.equal(nanoseconds(sec, nsec), times[0], "stored");
+  t.strictSame(mount.invalidator.calls, []);
+  t.equal(second.invalidator.calls.filter((call) => call.startsWith("attributes ")).length, files.length);
+  t.strictSame(await Promise.all(files.map((path) => atime(second, path))), times);
+});
+
 t.test("reading a directory is an access too", async (t) => {
   const { mount } = await mountedFixture(t);
   await mount.mkdir("/d");
