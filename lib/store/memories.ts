@@ -127,7 +127,9 @@ export function storeContent(tx: Transaction, content: FinishedContent): void {
   tx.counters.historyBytes += grown ? putGrown(tx, content) : putContent(tx, content);
   const bytes = chunks[0]?.bytes;
   if (manifest !== null || bytes === null || bytes === undefined) return;
-  recent.put(hash, bytes, { space: space.id, depth: grown ? below + 1 : 0 });
+  // What the store has as an extension stays one: LevelDB is not given the bytes then.
+  const depth = grown ? below + 1 : (recent.depthOf(space.id, hash) ?? 0);
+  recent.put(hash, bytes, { space: space.id, depth });
 }
 
 /** Of a version that follows the head with content made from `base`. */

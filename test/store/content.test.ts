@@ -5,7 +5,7 @@ import t from "tap";
 import type { Key } from "../../lib/kv/kv.ts";
 import { openLevelKv } from "../../lib/kv/level.ts";
 import { silentLog } from "../../lib/log.ts";
-import { getContent, getContentRange, openContent, putContent } from "../../lib/store/content/content.ts";
+import { getContent, getContentRange, openContent, putContent, putGrown } from "../../lib/store/content/content.ts";
 import { ContentWriter, finishedContent } from "../../lib/store/content/content-writer.ts";
 import { type Hash, sha256 } from "../../lib/store/content/hash.ts";
 import { INLINE_BYTES } from "../../lib/store/content/small-memory.ts";
@@ -209,6 +209,24 @@ t.test("a piece of one content that is a content by itself can be read as either
     const at = below(big.length - 5000);
     t.ok(getContentRange(contents, hash, { offset: at, length: 5000 }).equals(big.subarray(at, at + 5000)));
   }
+});
+
+t.test("content that grew thousands of times in a row is read all the same", async (t) => {
+  const contents = new Contents();
+  let bytes = Buffer.alloc(512, "n");
+  putContent(contents, finishedContent(bytes));
+  while (bytes.length < INLINE_BYTES) {
+    const stored = { hash: sha256(bytes), length: bytes.length };
+    const writer = ContentWriter.resumeSmall(Buffer.concat([bytes], INLINE_BYTES), stored);
+    writer.append(Buffer.from([97 + (bytes.length % 26)]));
+    putGrown(contents, writer.finish());
+    bytes = Buffer.from(writer.read(0, INLINE_BYTES, () => bytes));
+  }
+  t.ok(getContent(contents, sha256(bytes)).equals(bytes));
+  for (const offset of [0, 511, 512, 5000, 8190])
+    t.ok(
+      getContentRange(contents, sha256(bytes), { offset, length: 700 }).equals(bytes.subarray(offset, offset + 700)),
+    );
 });
 
 t.test("content of which a piece is missing is damaged, never shorter", async (t) => {

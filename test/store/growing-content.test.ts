@@ -1,7 +1,15 @@
-import t from "tap";
+import t, { type Test } from "tap";
+import { createIdSource } from "../../lib/id.ts";
+import type { Kv } from "../../lib/kv/kv.ts";
+import { LevelSpace } from "../../lib/kv/level-space.ts";
+import { openLevelKv } from "../../lib/kv/level.ts";
+import { silentLog } from "../../lib/log.ts";
+import { Catalogue } from "../../lib/store/catalogue.ts";
+import { Keyring } from "../../lib/store/crypto/keyring.ts";
 import { decodeContent } from "../../lib/store/content/manifest.ts";
-import { OPERATOR, stored, storeFixture, type StoreFixture } from "../fixtures/store.ts";
-import { liveStores, mountedFixture, O_WRONLY, TestMount } from "../fixtures/vfs.ts";
+import { scratchDir } from "../fixtures/kv.ts";
+import { OPERATOR, stored, storeFixture, type StoreFixture, TestClock } from "../fixtures/store.ts";
+import { liveStores, mountedFixture, O_WRONLY, TestMount, type VfsOptions } from "../fixtures/vfs.ts";
 
 const line = (index: number): string => `${index} `.padEnd(99, "x") + "\n";
 
@@ -129,4 +137,46 @@ t.test("what grew can be read and grown on after everything cached is gone", asy
   const { store } = await fixture.reopen();
   const { items } = await store.history.list({ path: Buffer.from("/log"), limit: 100 });
   for (const version of items) t.equal(store.history.read(version.id).length, version.size);
+});
+
+/** Nothing is in memory, and LevelDB has everything. */
+async function levelHome(t: Test): Promise<{ open(): Promise<VfsOptions & { readonly kv: Kv }> }> {
+  const dir = scratchDir(t);
+  const clock = new TestClock();
+  const keyring = await Keyring.open({ dir, log: silentLog });
+  return {
+    open: async () => {
+      const kv = await openLevelKv({ dir, sealerOf: (space) => keyring.sealerOf(space), log: silentLog });
+      t.teardown(() => kv.close());
+      return { kv, clock, catalogue: await Catalogue.open({ kv, keyring, clock, ids: createIdSource(clock) }) };
+    },
+  };
+}
+
+t.test("a note that is copied while it grows is not read through more than seven others", async (t) => {
+  const home = await levelHome(t);
+  const { kv, ...parts } = await home.open();
+  const { id } = await parts.catalogue.create({ name: "notes" }, OPERATOR);
+  const live = liveStores(parts);
+  const mount = await TestMount.open(live, id);
+  let text = "n".repeat(1100);
+  await mount.write("/note", text);
+  for (let index = 1; index <= 42; index++) {
+    await mount.append("/note", line(index));
+    text += line(index);
+    if (index % 7 > 0) continue;
+    // As cp does it. LevelDB has the content as an extension, and is not given the bytes.
+    await kv.drain();
+    await mount.write("/copy", text);
+    await kv.drain();
+  }
+  live.close();
+  await kv.close();
+  const again = await home.open();
+  const store = await again.catalogue.open(id);
+  const { id: memory } = store.memoryAt(Buffer.from("/note"));
+  const read = t.capture(LevelSpace.prototype, "get", LevelSpace.prototype.get);
+  t.equal(store.readHead(memory).toString(), text);
+  const contents = read().filter(({ args: [key] }) => key.startsWith("c"));
+  t.ok(contents.length <= 8, `${contents.length} contents are read`);
 });

@@ -117,8 +117,24 @@ export async function storeChunks(target: ChunkTarget, chunks: readonly Chunk[])
 /** @throws MemfsError `damaged` when the content, or a part of it, is missing or altered */
 export function getContent(source: ContentSource, hash: Hash): Buffer {
   const stored = fetch(source, hash);
-  if (Buffer.isBuffer(stored)) return stored;
-  return Buffer.concat([...stored.references.map((part) => getContent(source, part.hash)), stored.end]);
+  return Buffer.isBuffer(stored) ? stored : assemble(source, stored);
+}
+
+/** From the end: what grew is not read by recursion, for there is no telling how often in a row it grew. */
+function assemble(source: ContentSource, stored: Manifest): Buffer {
+  const bytes = Buffer.allocUnsafe(sizeOf(stored));
+  let part: Buffer | Manifest = stored;
+  for (let left = bytes.length; ;) {
+    const end: Buffer = Buffer.isBuffer(part) ? part : part.end;
+    left -= end.length;
+    if (left >= 0) bytes.set(end, left);
+    const [base, ...others]: readonly ContentReference[] = Buffer.isBuffer(part) ? [] : part.references;
+    if (base !== undefined && others.length === 0 && base.length === left) part = fetch(source, base.hash);
+    else if (base !== undefined && others.length > 0)
+      part = Buffer.concat([base, ...others].map((one) => getContent(source, one.hash)));
+    else if (left === 0 && base === undefined) return bytes;
+    else throw new MemfsError("damaged", "content is not as long as what refers to it says");
+  }
 }
 
 /** How stored content is made up, to go on from it. @throws MemfsError `damaged` */
