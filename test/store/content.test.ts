@@ -6,6 +6,7 @@ import type { Key } from "../../lib/kv/kv.ts";
 import { openLevelKv } from "../../lib/kv/level.ts";
 import { silentLog } from "../../lib/log.ts";
 import { getContent, getContentRange, openContent, putContent, putGrown } from "../../lib/store/content/content.ts";
+import { ContentCache } from "../../lib/store/content/content-cache.ts";
 import { ContentWriter, finishedContent } from "../../lib/store/content/content-writer.ts";
 import { type Hash, sha256 } from "../../lib/store/content/hash.ts";
 import { INLINE_BYTES } from "../../lib/store/content/small-memory.ts";
@@ -227,6 +228,18 @@ t.test("content that grew thousands of times in a row is read all the same", asy
     t.ok(
       getContentRange(contents, sha256(bytes), { offset, length: 700 }).equals(bytes.subarray(offset, offset + 700)),
     );
+});
+
+t.test("of small content that grew nothing is kept when it is read", async (t) => {
+  const contents = Object.assign(new Contents(), { cache: new ContentCache() });
+  const note = Buffer.alloc(INLINE_BYTES, "n");
+  const stored = { hash: contents.add(note.subarray(0, 600)), length: 600 };
+  const writer = ContentWriter.resumeSmall(Buffer.from(note), stored);
+  writer.append(Buffer.from("more"));
+  const { hash } = writer.finish();
+  putGrown(contents, writer.finish());
+  t.equal(getContentRange(contents, hash, { offset: 598, length: 4096 }).toString(), "nnmore");
+  t.equal(contents.cache.map(hash), undefined);
 });
 
 t.test("content of which a piece is missing is damaged, never shorter", async (t) => {

@@ -11,6 +11,7 @@ import type { Chunk, ContentReference, FinishedContent, StoredContent } from "./
 import { isZeroChunk, LARGEST_CHUNK } from "./chunker.ts";
 import { type ContentCache, ContentMap } from "./content-cache.ts";
 import { EMPTY_HASH, type Hash, hex } from "./hash.ts";
+import { INLINE_BYTES } from "./small-memory.ts";
 import { decodeContent, encodeExtension, encodePlace, encodeRaw, type Manifest } from "./manifest.ts";
 
 /** Small content that a note, or a log, of at least so many bytes grew into by at most so many is stored as what was added. */
@@ -251,6 +252,8 @@ function load(source: ContentSource, hash: Hash): Buffer | ContentMap {
   if (kept !== undefined) return kept;
   const stored = fetch(source, hash);
   if (Buffer.isBuffer(stored)) return stored;
+  // A note that grew: how it is put together takes as much memory as its bytes, and there are many of them.
+  if (sizeOf(stored) <= INLINE_BYTES) return assemble(source, stored);
   const map = new ContentMap(stored);
   source.cache?.keepMap(hash, map);
   return map;
