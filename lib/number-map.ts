@@ -4,8 +4,9 @@
  * the listing that costs something.
  */
 
-/** Room at first; doubled when half of it is used, and never given back. */
+/** Room at first; doubled when half of it is used, and halved when hardly any is: listing goes through all of it. */
 const FIRST_SLOTS = 64;
+const LEAST_USED = 1 / 16;
 const FREE = -1;
 
 export class NumberMap<V extends object> {
@@ -35,7 +36,7 @@ export class NumberMap<V extends object> {
     let slot = this.#slotOf(key);
     if (this.#keys[slot] === FREE) {
       if (2 * (this.#size + 1) > this.#keys.length) {
-        this.#grow();
+        this.#resize(2 * this.#keys.length);
         slot = this.#slotOf(key);
       }
       this.#keys[slot] = key;
@@ -63,6 +64,7 @@ export class NumberMap<V extends object> {
     }
     keys[hole] = FREE;
     this.#values[hole] = undefined;
+    if (keys.length > FIRST_SLOTS && this.#size < LEAST_USED * keys.length) this.#resize(keys.length / 2);
     return true;
   }
 
@@ -99,11 +101,11 @@ export class NumberMap<V extends object> {
     }
   }
 
-  #grow(): void {
+  #resize(slots: number): void {
     const [keys, values, ages] = [this.#keys, this.#values, this.#ages];
-    this.#keys = new Float64Array(2 * keys.length).fill(FREE);
-    this.#values = new Array<V | undefined>(2 * keys.length).fill(undefined);
-    this.#ages = new Float64Array(2 * keys.length);
+    this.#keys = new Float64Array(slots).fill(FREE);
+    this.#values = new Array<V | undefined>(slots).fill(undefined);
+    this.#ages = new Float64Array(slots);
     for (const [old, key] of keys.entries()) {
       if (key === FREE) continue;
       const slot = this.#slotOf(key);
