@@ -118,18 +118,21 @@ export function appendContent(
   if (created) bindMemory(tx, node, memory);
 }
 
-/** It is remembered also if the transaction fails: a digest stands for its bytes whether they are stored or not. */
+/**
+ * It is remembered also if the transaction fails: a digest stands for its bytes whether they are stored or not. What was stored
+ * lately is not stored as an extension: others may be extensions of it, and would be further away from whole content.
+ */
 export function storeContent(tx: Transaction, content: FinishedContent): void {
   const { hash, chunks, manifest, begins } = content;
   const { recent, space } = tx.state;
-  const below = begins === null ? undefined : recent.depthOf(space.id, begins.hash);
+  const known = recent.depthOf(space.id, hash);
+  const below = begins === null || known !== undefined ? undefined : recent.depthOf(space.id, begins.hash);
   const grown = below !== undefined && isGrown(content, below);
   tx.counters.historyBytes += grown ? putGrown(tx, content) : putContent(tx, content);
   const bytes = chunks[0]?.bytes;
   if (manifest !== null || bytes === null || bytes === undefined) return;
-  // What the store has as an extension stays one: LevelDB is not given the bytes then.
-  const depth = grown ? below + 1 : (recent.depthOf(space.id, hash) ?? 0);
-  recent.put(hash, bytes, { space: space.id, depth });
+  // What LevelDB has as an extension stays one: it is not given the bytes then.
+  recent.put(hash, bytes, { space: space.id, depth: grown ? below + 1 : (known ?? 0) });
 }
 
 /** Of a version that follows the head with content made from `base`. */

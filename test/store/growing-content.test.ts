@@ -5,6 +5,7 @@ import { LevelSpace } from "../../lib/kv/level-space.ts";
 import { openLevelKv } from "../../lib/kv/level.ts";
 import { silentLog } from "../../lib/log.ts";
 import { Catalogue } from "../../lib/store/catalogue.ts";
+import { StoreState } from "../../lib/store/state.ts";
 import { Keyring } from "../../lib/store/crypto/keyring.ts";
 import { decodeContent } from "../../lib/store/content/manifest.ts";
 import { scratchDir } from "../fixtures/kv.ts";
@@ -177,6 +178,23 @@ t.test("a note that is copied while it grows is not read through more than seven
   const { id: memory } = store.memoryAt(Buffer.from("/note"));
   const read = t.capture(LevelSpace.prototype, "get", LevelSpace.prototype.get);
   t.equal(store.readHead(memory).toString(), text);
+  const contents = read().filter(({ args: [key] }) => key.startsWith("c"));
+  t.ok(contents.length <= 8, `${contents.length} contents are read`);
+});
+
+t.test("shorter texts that grow into the longer ones, again and again, do not make these slow to read", async (t) => {
+  const fixture = await mountedFixture(t);
+  const text = Buffer.alloc(1200, "0123456789\n").toString();
+  for (let from = text.length - 7; from > 900; from -= 7) {
+    await fixture.mount.write("/note", text.slice(0, from));
+    for (let size = from; size < from + 7; size++) await fixture.mount.append("/note", text.slice(size, size + 1));
+  }
+  const { store } = await fixture.reopen();
+  const { items } = await store.history.list({ path: Buffer.from("/note"), limit: 1000 });
+  const longest = items.find(({ size }) => size === text.length);
+  if (longest === undefined) return void t.fail("the longest one is there");
+  const read = t.capture(StoreState.prototype, "get", StoreState.prototype.get);
+  t.equal(store.history.read(longest.id).toString(), text);
   const contents = read().filter(({ args: [key] }) => key.startsWith("c"));
   t.ok(contents.length <= 8, `${contents.length} contents are read`);
 });
