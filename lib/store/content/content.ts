@@ -20,6 +20,8 @@ const MOST_ADDED = 512;
 /** That often in a row; then it is stored whole: who reads the last one has to read all of them. */
 const MOST_DEPTH = 7;
 
+const NOTHING = Buffer.alloc(0);
+
 export interface ByteRange {
   readonly offset: number;
   readonly length: number;
@@ -121,21 +123,28 @@ export function getContent(source: ContentSource, hash: Hash): Buffer {
   return Buffer.isBuffer(stored) ? stored : assemble(source, stored);
 }
 
-/** From the end: what grew is not read by recursion, for there is no telling how often in a row it grew. */
+/** From its end, in a loop: there is no telling how often in a row content grew. */
 function assemble(source: ContentSource, stored: Manifest): Buffer {
   const bytes = Buffer.allocUnsafe(sizeOf(stored));
-  let part: Buffer | Manifest = stored;
-  for (let left = bytes.length; ;) {
-    const end: Buffer = Buffer.isBuffer(part) ? part : part.end;
-    left -= end.length;
-    if (left >= 0) bytes.set(end, left);
-    const [base, ...others]: readonly ContentReference[] = Buffer.isBuffer(part) ? [] : part.references;
-    if (base !== undefined && others.length === 0 && base.length === left) part = fetch(source, base.hash);
-    else if (base !== undefined && others.length > 0)
-      part = Buffer.concat([base, ...others].map((one) => getContent(source, one.hash)));
-    else if (left === 0 && base === undefined) return bytes;
-    else throw new MemfsError("damaged", "content is not as long as what refers to it says");
+  let left = bytes.length;
+  const prepend = (piece: Buffer): void => {
+    left -= piece.length;
+    if (left >= 0) bytes.set(piece, left);
+  };
+  let rest: Buffer | Manifest = stored;
+  while (!Buffer.isBuffer(rest)) {
+    const { references, end }: Manifest = rest;
+    const [base] = references;
+    prepend(end);
+    if (base !== undefined && references.length === 1) rest = fetch(source, base.hash);
+    else {
+      for (const part of references.toReversed()) prepend(getContent(source, part.hash));
+      rest = NOTHING;
+    }
   }
+  prepend(rest);
+  if (left !== 0) throw new MemfsError("damaged", "content is not as long as what refers to it says");
+  return bytes;
 }
 
 /** How stored content is made up, to go on from it. @throws MemfsError `damaged` */

@@ -61,8 +61,8 @@ export class RecentContents {
   }
 
   /**
-   * How many others must be read to read content that the store of the space has; undefined when that is not known. It may have
-   * been told by a transaction that failed: then the store has it otherwise.
+   * How many others must be read to read content that the store of the space has; undefined when that is not known. More, where
+   * what told of it failed, or a copy of it was forgotten before the content was written again.
    */
   depthOf(space: number, hash: Hash): number | undefined {
     const slot = this.#find(hash);
