@@ -66,7 +66,16 @@ class World {
   /** A close was acknowledged. */
   acknowledge(before: readonly string[], after: readonly string[]): void {
     for (const line of after) this.#written.add(line);
-    for (const line of before) if (!after.includes(line)) this.#removed.add(line);
+    this.tookOut(before, after);
+  }
+
+  /**
+   * Also one of two copies: a line that was appended without a look, and then written again in a text that did not know of
+   * that, is there twice. When another agent takes out the other copy, both meant it.
+   */
+  tookOut(before: readonly string[], after: readonly string[]): void {
+    const copies = (lines: readonly string[], line: string): number => lines.filter((one) => one === line).length;
+    for (const line of before) if (copies(after, line) < copies(before, line)) this.#removed.add(line);
   }
 
   /** Lines of all versions: a text that is kept beside may be followed by another one of the same agent. */
@@ -138,7 +147,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     const file = await agent.mount.open(path, O_RDWR | O_TRUNC);
     await agent.mount.put(file, textOf(lines));
     agent.open = { path, file, lines };
-    for (const line of old) if (!lines.includes(line)) world.acknowledge([line], []);
+    world.tookOut(old, lines);
     agent.known.set(path, lines);
   },
   unlink: async (world, agent, path, looker) => {
