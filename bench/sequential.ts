@@ -80,16 +80,15 @@ async function restart({ cli, directory }: MemfsRunning): Promise<void> {
   await until("the memfs mount", () => mountedType(directory) !== null);
 }
 
-type Three = [string, string, string];
-
 async function measure(contestant: Contestant, binary: string, seed: number): Promise<SequentialRun> {
   const { system, directory } = contestant;
-  const [file, before, other] = ["large", "before", "other"].map((name) => join(directory, name)) as Three;
+  const [file, before, other] = [join(directory, "large"), join(directory, "before"), join(directory, "other")];
   await writeFile(other, "a small file");
   const step = async (...args: string[]): Promise<Step> =>
     JSON.parse(await run([binary, ...args], { signal: interrupted })) as Step;
   const work = [file, String(MIB), String(seed)];
-  const earlier = [before, String(MIB), String(-seed - 1)];
+  // Other bytes: chunks that are there already would not be written again.
+  const earlier = [before, String(MIB), String(2 ** 40 + seed)];
   await step("write", ...earlier, other);
   const write = await step("write", ...work, other);
   await contestant.restart();
